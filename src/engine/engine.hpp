@@ -1,0 +1,132 @@
+#pragma once
+// Why this exists: what backing up a source (a database, a set of files) has in common, so that a
+// new source is one folder and one line in app/drivers.cpp.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.hpp"
+#include "base/log.hpp"
+#include "base/progress.hpp"
+#include "base/settings.hpp"
+#include "base/stop.hpp"
+#include "codec/tar.hpp"
+
+namespace asb {
+
+// One line of `check`: what was looked at, how it stands, and for a FAIL the literal fix.
+struct CheckLine {
+    enum class Verdict { ok, warn, fail };
+    Verdict verdict = Verdict::ok;
+    std::string subject;  // "database connection", "pg_hba.conf"
+    std::string detail;
+    std::string fix;           // for fail, and where it helps for warn
+    Code code = Code::failed;  // exit code if this is the worst line
+};
+
+// What a session reports besides its entries, once it has ended well.
+struct BackupFacts {
+    // Goes into the manifest as "engine"; keys documented in docs/FORMAT.md. No secret. Integers,
+    // strings, objects only.
+    Json engine = Json::object();
+    // Things that are missing or not whole, named (exit 3). Empty for a complete backup.
+    std::vector<std::string> incomplete;
+    std::vector<std::string> warnings;
+};
+
+struct SessionContext {
+    Log& log;
+    Progress& progress;
+    StopToken stop;
+};
+
+// A consistent set of entries out of one source. Used once, from one thread.
+class BackupSession {
+  public:
+    virtual ~BackupSession() = default;
+    // Bytes that write_entries is expected to push; 0 when the source cannot tell beforehand.
+    [[nodiscard]] virtual std::uint64_t expected_bytes() const = 0;
+    // For a dry run and --verbose: what will be done, one line each.
+    [[nodiscard]] virtual std::vector<std::string> plan() const = 0;
+    // Pushes every entry. On error nothing may be published. After success `facts` is complete.
+    virtual Status write_entries(EntrySink& sink) = 0;
+    [[nodiscard]] virtual const BackupFacts& facts() const = 0;
+};
+
+// Where a restore is to go, as the operator said it.
+struct RestoreRequest {
+    std::string target_dir;   // --target-dir: a data directory ready to start; empty: the database
+                              // of the URL
+    std::string files_dir;    // --files-dir: where configuration, certificates and logs go
+    std::string staging_dir;  // --staging: where bytes wait until they are checked; empty: the
+                              // engine chooses
+    std::vector<std::pair<std::string, std::string>>
+        tablespaces;                      // --tablespace: oid or old path -> new path
+    std::vector<std::string> components;  // "database", "config", "certificates", "logs"
+    bool all_databases = false;
+    bool force = false;            // replace what is there
+    bool drop_old = false;         // do not keep what was replaced
+    std::uint64_t data_bytes = 0;  // plain bytes of the archive, from the manifest
+    unsigned jobs = 2;
+};
+
+// What a restore would do; made with read-only means, printed by --dry-run.
+struct RestorePlan {
+    std::vector<std::string> steps;     // one line each, in order
+    std::vector<std::string> replaces;  // what is there now and would be replaced
+};
+
+// Entries go in, and nothing of them is visible under its final name before `publish`. Destroyed
+// without a successful publish, it removes what it staged and leaves the target as it was.
+class RestoreSession : public EntrySink {
+  public:
+    // Everything has arrived and the archive is proved to its last byte: check it, then the one
+    // short step.
+    virtual Status publish() = 0;
+    // After publish: what is where now, one line each for the operator; and what is not whole (exit
+    // 3).
+    [[nodiscard]] virtual std::vector<std::string> report() const = 0;
+    [[nodiscard]] virtual std::vector<std::string> incomplete() const { return {}; }
+};
+
+// A part of an archive that can be restored by name: entries under `prefix` belong to it.
+struct Component {
+    std::string_view name;    // "database"
+    std::string_view prefix;  // "postgresql/"
+};
+
+// Thread-compatible.
+class Engine {
+  public:
+    virtual ~Engine() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;  // "postgresql", "fileset"
+    [[nodiscard]] virtual std::span<const Component> components() const = 0;
+    // Every precondition of a backup from this source, in the order in which an operator would fix
+    // them.
+    virtual std::vector<CheckLine> check(StopToken stop) = 0;
+    // Connects and checks what a run needs, reads sizes, changes nothing on the source that
+    // outlives the session.
+    virtual Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) = 0;
+    // `facts` is what the backup's manifest holds of this engine. Refuses what open_restore would
+    // refuse: a target that is not empty (`refused`), a missing server installation (`database`),
+    // no room (`space`).
+    virtual Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) = 0;
+    virtual Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& request,
+                                                                 const Json& facts,
+                                                                 SessionContext context) = 0;
+};
+
+// A driver: one folder, one constant of this type, one line in app/drivers.cpp.
+struct EngineDriver {
+    std::string_view name;
+    std::string_view summary;
+    std::span<const std::string_view>
+        url_schemes;                  // of DATABASE_URL; empty for an engine that is not a database
+    std::span<const Option> options;  // its own settings
+    std::unique_ptr<Engine> (*open)(const Settings& settings);
+};
+
+}  // namespace asb

@@ -1,0 +1,111 @@
+#pragma once
+// Why this exists: what the repository needs of a place that keeps objects, with rights as types:
+// restore, verify, list and every dry run hold a StoreReader only, a backup a StoreAppender
+// besides, and only expire and the sweep of unpublished leftovers a StoreEraser. Names are
+// write-once.
+
+#include <compare>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+namespace asb {
+
+// The name of an object: relative, '/' between parts, [A-Za-z0-9._-] in a part, no part "." or ".."
+// or beginning with '.'.
+class ObjectKey {
+  public:
+    static Result<ObjectKey> parse(std::string_view text);
+    // For names made by the program itself; a bad one ends the process.
+    static ObjectKey known(std::string text);
+    [[nodiscard]] const std::string& text() const { return text_; }
+    friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+
+  private:
+    explicit ObjectKey(std::string text) : text_(std::move(text)) {}
+    std::string text_;
+};
+
+struct ObjectInfo {
+    ObjectKey key;
+    std::uint64_t size = 0;
+    Instant modified;
+};
+
+// An open stored object. read_at may be called from several threads.
+class StoredObject {
+  public:
+    virtual ~StoredObject() = default;
+    [[nodiscard]] virtual std::uint64_t size() const = 0;
+    // Exactly out.size() bytes; past the end is `damaged`.
+    virtual Status read_at(std::uint64_t offset, MutableBytes out) = 0;
+};
+
+// Thread-safe.
+class StoreReader {
+  public:
+    virtual ~StoreReader() = default;
+    // Published objects whose key begins with `prefix`, sorted by key. A store that does not exist
+    // yet is empty.
+    virtual Result<std::vector<ObjectInfo>> list(std::string_view prefix) = 0;
+    // `not_found` when there is no such published object.
+    virtual Result<std::unique_ptr<StoredObject>> open(const ObjectKey& key) = 0;
+    // Where this is, for people and logs; never a credential. A local store gives its folder's
+    // path.
+    [[nodiscard]] virtual std::string place() const = 0;
+
+    // The whole of a small object; larger than `bytes_max` is `damaged`.
+    Result<std::string> get(const ObjectKey& key, std::size_t bytes_max);
+};
+
+// One object being written. Destroyed without a successful commit, it leaves nothing behind.
+class ObjectWriter {
+  public:
+    virtual ~ObjectWriter() = default;
+    virtual Status append(Bytes bytes) = 0;
+    // Makes everything appended durable and visible under the key, in one act. `busy` when the name
+    // is taken by then.
+    virtual Status commit() = 0;
+};
+
+class StoreAppender {
+  public:
+    virtual ~StoreAppender() = default;
+    // Reserves the name for this writer until commit or destruction: `busy` when an object of that
+    // name exists or another live writer holds it. Makes the store (its folder) when it is missing.
+    virtual Result<std::unique_ptr<ObjectWriter>> create(const ObjectKey& key) = 0;
+    // Bytes that still fit, or nullopt where the store has no such limit.
+    virtual Result<std::optional<std::uint64_t>> free_space() = 0;
+
+    Status put(const ObjectKey& key, Bytes bytes);
+};
+
+class StoreEraser {
+  public:
+    virtual ~StoreEraser() = default;
+    // A missing object is success.
+    virtual Status erase(const ObjectKey& key) = 0;
+    // Removes what writers that no longer live left unfinished; returns how many. Never touches a
+    // live writer's.
+    virtual Result<std::size_t> sweep_abandoned() = 0;
+    // Keys that a live writer holds at this moment.
+    virtual Result<std::vector<ObjectKey>> being_written() = 0;
+};
+
+// A driver: one folder, one constant of this type, one line in app/drivers.cpp. `location` is what
+// the user gave: a folder for "file", later an s3:// or gs:// URL; `options` are the driver's own
+// settings by name. Each right is opened alone.
+struct StoreDriver {
+    std::string_view scheme;
+    std::string_view summary;
+    Result<std::unique_ptr<StoreReader>> (*open_reader)(const std::string& location);
+    Result<std::unique_ptr<StoreAppender>> (*open_appender)(const std::string& location);
+    Result<std::unique_ptr<StoreEraser>> (*open_eraser)(const std::string& location);
+};
+
+}  // namespace asb
