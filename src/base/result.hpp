@@ -80,6 +80,8 @@ class [[nodiscard]] Result {
     const T& value() const& { return const_cast<Result*>(this)->checked(); }
     T* operator->() { return &checked(); }
     T& operator*() { return checked(); }
+    const T* operator->() const { return &value(); }
+    const T& operator*() const { return value(); }
 
     Error& error() {
         ASB_ASSERT(!ok());

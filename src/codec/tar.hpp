@@ -72,6 +72,9 @@ class TarParser {
     // At the end of the stream: `damaged` unless it ended between entries, after the two zero
     // blocks.
     Status finish();
+    // Inside a call of the sink: the offset in the stream of the data it is given; in `begin`, of
+    // where the data will begin.
+    [[nodiscard]] std::uint64_t offset() const;
 
   private:
     struct State;

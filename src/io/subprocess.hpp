@@ -4,7 +4,7 @@
 // for the error text, nothing left running.
 
 #include <sys/types.h>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,16 +17,16 @@ namespace asb {
 
 struct Command {
     std::vector<std::string> arguments;  // [0] is the program, a path or looked up on PATH
-    std::vector<std::pair<std::string, std::string>>
-        environment;                    // added to, or replacing in, a minimal environment
-    std::optional<std::string> run_as;  // user name to become (with its groups); needs root
-    std::string folder;                 // working folder; empty: "/"
+    std::vector<std::pair<std::string, std::string>> environment =
+        {};                                  // added to, or replacing in, a minimal environment
+    std::optional<std::string> run_as = {};  // user name to become (with its groups); needs root
+    std::string folder = {};                 // working folder; empty: "/"
 };
 
 struct CommandResult {
-    int exit_status = 0;  // 128 + signal when killed
-    std::string output;   // stdout, at most kCapturedBytesMax (the rest is dropped)
-    std::string errors;   // stderr, the last kCapturedBytesMax
+    int exit_status = 0;      // 128 + signal when killed
+    std::string output = {};  // stdout, at most kCapturedBytesMax (the rest is dropped)
+    std::string errors = {};  // stderr, the last kCapturedBytesMax
 };
 
 inline constexpr std::size_t kCapturedBytesMax = 1 * 1024 * 1024;
@@ -37,7 +37,8 @@ inline constexpr std::size_t kCapturedBytesMax = 1 * 1024 * 1024;
 Result<CommandResult> run_command(const Command& command, std::string_view input, StopToken stop,
                                   Deadline deadline);
 
-// A child that keeps running. Killed as above on destruction. One thread at a time.
+// A child that keeps running. Killed as above on destruction. One thread at a time. The kernel ties
+// PR_SET_PDEATHSIG to the thread that called `start`: it must live as long as the child should.
 class ChildProcess {
   public:
     // Its stdout and stderr go to the file `log_path` (truncated first; created 0600).

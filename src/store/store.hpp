@@ -106,6 +106,9 @@ struct StoreDriver {
     Result<std::unique_ptr<StoreReader>> (*open_reader)(const std::string& location);
     Result<std::unique_ptr<StoreAppender>> (*open_appender)(const std::string& location);
     Result<std::unique_ptr<StoreEraser>> (*open_eraser)(const std::string& location);
+    // Whether a backup could be written there, found out without writing: the bytes that still fit,
+    // or nullopt where the store has no such limit; an error as the first write would give it.
+    Result<std::optional<std::uint64_t>> (*check_writable)(const std::string& location);
 };
 
 }  // namespace asb

@@ -1,0 +1,274 @@
+#include "app/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace asb {
+
+const char* const kToolVersion = ASB_VERSION;
+
+namespace {
+
+// What CLI11 writes into while it parses.
+struct Words {
+    Invocation invocation;
+    std::string backup_type;
+    std::string backup_type_word;
+    std::string restore_verify;
+    bool restore_list = false;
+    std::string components = "database";
+    std::vector<std::string> tablespaces;
+    std::vector<std::string> sets;
+    std::string backup_dir;
+    std::string jobs;
+    std::string progress = "auto";
+};
+
+CLI::App* add_verb(CLI::App& app, Words& words, const std::string& name, const std::string& summary,
+                   const std::string& example) {
+    auto* verb = app.add_subcommand(name, summary);
+    verb->footer("Example:\n  " + example);
+    auto& invocation = words.invocation;
+    verb->add_flag("--json", invocation.json, "one JSON document on stdout, nothing else");
+    verb->add_flag("--quiet,-q", invocation.quiet,
+                   "no progress, no report; warnings and errors only");
+    verb->add_flag("--verbose,-v", invocation.verbose, "the full story on stderr");
+    verb->add_option("--config", invocation.config_path, "the configuration file to read")
+        ->type_name("FILE");
+    verb->add_option("--progress", words.progress, "how to show progress on stderr")
+        ->check(CLI::IsMember({"auto", "plain", "json", "none"}))
+        ->type_name("auto|plain|json|none");
+    verb->add_option("--set", words.sets, "a setting for this run, as in --set LOG_DIR=/tmp")
+        ->type_name("NAME=VALUE");
+    verb->add_option("--backup-dir", words.backup_dir, "the repository (BACKUP_DIR)")
+        ->type_name("DIR");
+    verb->add_option("--jobs,-j", words.jobs, "threads to work with (BACKUP_JOBS)")->type_name("N");
+    return verb;
+}
+
+void add_backup(CLI::App& app, Words& words) {
+    auto* verb =
+        add_verb(app, words, "backup", "take one backup", "auth-service-backup backup --type full");
+    verb->add_option("type", words.backup_type_word, "full (the default) or config")
+        ->type_name("full|config");
+    verb->add_option("--type,-t", words.backup_type, "the same, as an option")
+        ->type_name("full|config");
+    verb->add_flag("--dry-run", words.invocation.backup.dry_run,
+                   "check everything that a run needs, print the plan, write nothing");
+}
+
+void add_restore(CLI::App& app, Words& words) {
+    auto& restore = words.invocation.restore;
+    auto* verb = add_verb(app, words, "restore", "put data back, or list and verify backups",
+                          "auth-service-backup restore --backup-file latest --target-dir "
+                          "/var/lib/postgresql/15/restored");
+    verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
+        ->type_name("FILE");
+    verb->add_flag("--list", words.restore_list, "list all backups (the verb list)");
+    verb->add_option("--verify", words.restore_verify, "verify a backup (the verb verify)")
+        ->type_name("FILE");
+    verb->add_flag("--dry-run", restore.dry_run,
+                   "print what would be done and replaced, write nothing");
+    verb->add_flag("--force", restore.request.force,
+                   "replace what is there; the old stays under a printed name");
+    verb->add_flag("--drop-old", restore.request.drop_old,
+                   "with --force: do not keep what was replaced");
+    verb->add_flag("--all-databases", restore.request.all_databases,
+                   "every database of the backup, not only the URL's");
+    verb->add_option(
+            "--target-dir", restore.request.target_dir,
+            "lay a PostgreSQL data directory there, instead of restoring into DATABASE_URL")
+        ->type_name("DIR");
+    verb->add_option("--files-dir", restore.request.files_dir,
+                     "where configuration, certificates and logs go")
+        ->type_name("DIR");
+    verb->add_option("--components", words.components,
+                     "what to restore: database,config,certificates,logs")
+        ->type_name("LIST");
+    verb->add_option("--tablespace", words.tablespaces,
+                     "with --target-dir: where a tablespace goes (repeatable)")
+        ->type_name("OID|PATH=NEWPATH");
+    verb->add_option("--staging", restore.request.staging_dir,
+                     "where data waits until it is checked")
+        ->type_name("DIR");
+    verb->add_flag("--unauthenticated", restore.unauthenticated,
+                   "read a body whose manifest is lost; nothing proves what it is");
+}
+
+void add_others(CLI::App& app, Words& words) {
+    add_verb(app, words, "list", "list all backups", "auth-service-backup list --json");
+    auto* verify =
+        add_verb(app, words, "verify", "prove that a backup would come back, to the last byte",
+                 "auth-service-backup verify latest");
+    verify->add_option("file", words.invocation.verify_reference, "a path, a name, or latest")
+        ->required()
+        ->type_name("FILE");
+    add_verb(app, words, "check", "every precondition of a backup, each failure with its fix",
+             "auth-service-backup check")
+        ->alias("doctor");
+    auto* config =
+        add_verb(app, words, "config", "the settings", "auth-service-backup config show");
+    config->require_subcommand(1);
+    add_verb(*config, words, "show",
+             "each setting, its value (secrets as 'set'), and where it came from",
+             "auth-service-backup config show");
+    add_verb(*config, words, "reference",
+             "the configuration reference, as docs/configuration.md has it",
+             "auth-service-backup config reference");
+}
+
+Status take_backup_type(Words& words) {
+    if (!words.backup_type.empty() && !words.backup_type_word.empty() &&
+        words.backup_type != words.backup_type_word)
+        return fail(Code::usage, "backup is told two types: {} and {}", words.backup_type_word,
+                    words.backup_type);
+    auto text = words.backup_type.empty() ? words.backup_type_word : words.backup_type;
+    if (text.empty()) text = "full";
+    const auto type = parse_backup_type(text);
+    if (!type)
+        return with_hint(
+            fail(Code::usage, "there is no backup type '{}' in this version", printable(text)),
+            "use --type full or --type config");
+    words.invocation.backup.type = *type;
+    return {};
+}
+
+Status take_tablespaces(Words& words) {
+    for (const auto& text : words.tablespaces) {
+        const auto equals = text.find('=');
+        if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+            return with_hint(
+                fail(Code::usage, "--tablespace '{}' is not OID=NEWPATH or OLDPATH=NEWPATH",
+                     printable(text)),
+                "as in --tablespace 16384=/srv/pg/fast");
+        words.invocation.restore.request.tablespaces.emplace_back(text.substr(0, equals),
+                                                                  text.substr(equals + 1));
+    }
+    return {};
+}
+
+Status take_restore(Words& words) {
+    auto& invocation = words.invocation;
+    const int asked = static_cast<int>(words.restore_list) +
+                      static_cast<int>(!words.restore_verify.empty()) +
+                      static_cast<int>(!invocation.restore.backup.empty());
+    if (asked != 1)
+        return with_hint(
+            fail(Code::usage,
+                 "restore needs exactly one of --backup-file FILE, --list and --verify FILE"),
+            "restore --list shows what there is; restore --backup-file latest takes the newest");
+    if (words.restore_list) invocation.verb = Verb::list;
+    if (!words.restore_verify.empty()) {
+        invocation.verb = Verb::verify;
+        invocation.verify_reference = words.restore_verify;
+    }
+    auto& request = invocation.restore.request;
+    for (const auto& part : split(words.components, ','))
+        if (!trim(part).empty()) request.components.emplace_back(trim(part));
+    if (request.drop_old && !request.force)
+        return fail(Code::usage, "--drop-old goes with --force");
+    if (request.all_databases && !request.target_dir.empty())
+        return fail(Code::usage,
+                    "--target-dir lays the whole data directory; leave out --all-databases");
+    return take_tablespaces(words);
+}
+
+Status take_sets(Words& words, const std::vector<const Option*>& options) {
+    auto& settings = words.invocation.settings;
+    for (const auto& text : words.sets) {
+        const auto equals = text.find('=');
+        const auto name = text.substr(0, equals);
+        const auto option = std::ranges::find(options, name, &Option::name);
+        if (equals == std::string::npos || option == options.end())
+            return with_hint(
+                fail(Code::usage, "--set '{}' is not NAME=VALUE of a setting", printable(name)),
+                "config show lists the settings");
+        if ((*option)->secret)
+            return with_hint(
+                fail(Code::usage, "{} is a secret, and the command line is public", name),
+                fmt::format("set {0} or {0}_FILE in the environment or in backup.conf", name));
+        settings[name] = text.substr(equals + 1);
+    }
+    if (!words.backup_dir.empty()) settings["BACKUP_DIR"] = words.backup_dir;
+    if (!words.jobs.empty()) settings["BACKUP_JOBS"] = words.jobs;
+    return {};
+}
+
+ProgressStyle progress_style(const Words& words) {
+    if (words.progress == "plain") return ProgressStyle::plain;
+    if (words.progress == "json") return ProgressStyle::json;
+    if (words.progress == "none" || words.invocation.quiet) return ProgressStyle::none;
+    return ProgressStyle::automatic;
+}
+
+Status take_verb(const CLI::App& app, Words& words, const std::vector<const Option*>& options) {
+    auto& invocation = words.invocation;
+    invocation.progress = progress_style(words);
+    ASB_CHECK(take_sets(words, options));
+    if (app.got_subcommand("backup")) {
+        invocation.verb = Verb::backup;
+        return take_backup_type(words);
+    }
+    if (app.got_subcommand("restore")) {
+        invocation.verb = Verb::restore;
+        return take_restore(words);
+    }
+    if (app.got_subcommand("list")) invocation.verb = Verb::list;
+    if (app.got_subcommand("verify")) invocation.verb = Verb::verify;
+    if (app.got_subcommand("check")) invocation.verb = Verb::check;
+    if (app.got_subcommand("config"))
+        invocation.verb = app.get_subcommand("config")->got_subcommand("reference")
+                              ? Verb::config_reference
+                              : Verb::config_show;
+    return {};
+}
+
+ParsedCommandLine usage_error(const Error& error) {
+    return {
+        .invocation = {}, .text = to_text(error) + "\n", .exit_status = exit_status(Code::usage)};
+}
+
+}  // namespace
+
+ParsedCommandLine parse_command_line(int argc, const char* const* argv,
+                                     const std::vector<const Option*>& options) {
+    Words words;
+    CLI::App app("Backup and disaster recovery for an authentication service on PostgreSQL.",
+                 "auth-service-backup");
+    app.set_version_flag("--version", std::string("auth-service-backup ") + kToolVersion);
+    app.require_subcommand(1);
+    app.footer(
+        "Example:\n  auth-service-backup check\n\nEach verb has its own --help. Exit codes: "
+        "docs/exit-codes.md.");
+    add_backup(app, words);
+    add_restore(app, words);
+    add_others(app, words);
+    const bool json = std::any_of(
+        argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {
+        std::ostringstream out;
+        std::ostringstream err;
+        app.exit(success, out, err);
+        return {.invocation = {}, .text = out.str(), .exit_status = 0, .json = json};
+    } catch (const CLI::ParseError& error) {
+        std::string fact = printable(error.what());
+        if (!fact.empty())
+            fact[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(fact[0])));
+        auto parsed = usage_error(
+            with_hint(fail(Code::usage, "{}", fact), "auth-service-backup --help, or VERB --help"));
+        parsed.json = json;
+        return parsed;
+    }
+    if (const auto taken = take_verb(app, words, options); !taken) {
+        auto parsed = usage_error(taken.error());
+        parsed.json = json;
+        return parsed;
+    }
+    return {.invocation = std::move(words.invocation), .text = {}, .exit_status = 0, .json = json};
+}
+
+}  // namespace asb

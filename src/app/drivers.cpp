@@ -1,0 +1,23 @@
+#include "app/drivers.hpp"
+
+#include <array>
+
+#include "engine/fileset/fileset_engine.hpp"
+#include "engine/postgres/postgres_engine.hpp"
+#include "keys/passphrase/passphrase.hpp"
+#include "store/local/local_store.hpp"
+
+namespace asb {
+namespace {
+
+constexpr std::array kStores = {&kLocalStore};
+constexpr std::array kEngines = {&kPostgresEngine, &kFilesetEngine};
+constexpr std::array kKeyProviders = {&kPassphraseKey};
+
+}  // namespace
+
+Drivers all_drivers() {
+    return {.stores = kStores, .engines = kEngines, .keys = kKeyProviders};
+}
+
+}  // namespace asb

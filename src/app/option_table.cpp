@@ -1,0 +1,153 @@
+#include "app/option_table.hpp"
+
+#include <array>
+
+#include "base/text.hpp"
+
+namespace asb {
+namespace {
+
+constexpr std::array kProgramOptions = {
+    Option{.name = "DATABASE_TYPE",
+           .kind = OptionKind::choice,
+           .default_value = "mongodb",
+           .summary = "what DATABASE_URL must name; when it is not set, the URL's scheme decides",
+           .choices = "mongodb|postgresql"},
+    Option{.name = "DATABASE_URL",
+           .kind = OptionKind::url,
+           .default_value = "",
+           .summary = "the database of the auth service, as a URL; POSTGRES_URL or POSTGRESQL_URL "
+                      "stand in when it is empty",
+           .secret = true},
+    Option{.name = "BACKUP_DIR",
+           .kind = OptionKind::path,
+           .default_value = "/var/backups/auth-service",
+           .summary = "the folder of the repository"},
+    Option{.name = "COMPRESSION_ENABLED",
+           .kind = OptionKind::boolean,
+           .default_value = "true",
+           .summary = "compress backups (gzip members, readable by any gzip)"},
+    Option{.name = "ENCRYPTION_ENABLED",
+           .kind = OptionKind::boolean,
+           .default_value = "true",
+           .summary = "encrypt and authenticate backups (AES-256-CBC, readable by openssl enc)"},
+    Option{.name = "BACKUP_JOBS",
+           .kind = OptionKind::number,
+           .default_value = "0",
+           .summary = "threads to work with; 0: as many as there are cores"},
+    Option{.name = "LOG_DIR",
+           .kind = OptionKind::path,
+           .default_value = "/var/log/auth-service",
+           .summary = "the folder of backup.log and restore.log"},
+};
+
+constexpr std::array kLaterSettings = {
+    LaterSetting{"MONGODB_URL", LaterSetting::Weight::refuse, "MongoDB"},
+    LaterSetting{"S3_BUCKET", LaterSetting::Weight::refuse, "copies to S3"},
+    LaterSetting{"GCS_BUCKET", LaterSetting::Weight::refuse, "copies to Google Cloud Storage"},
+    LaterSetting{"DR_ENABLED", LaterSetting::Weight::warn, "disaster recovery"},
+    LaterSetting{"DR_REGION", LaterSetting::Weight::quiet, "disaster recovery"},
+    LaterSetting{"PRIMARY_REGION", LaterSetting::Weight::quiet, "disaster recovery"},
+    LaterSetting{"RETENTION_DAYS", LaterSetting::Weight::warn, "the removal of old backups"},
+    LaterSetting{"AWS_ACCESS_KEY_ID", LaterSetting::Weight::quiet, "copies to S3"},
+    LaterSetting{"AWS_SECRET_ACCESS_KEY", LaterSetting::Weight::quiet, "copies to S3"},
+    LaterSetting{"AWS_REGION", LaterSetting::Weight::quiet, "copies to S3"},
+    LaterSetting{"S3_ENDPOINT_URL", LaterSetting::Weight::quiet, "copies to S3"},
+    LaterSetting{"S3_STORAGE_CLASS", LaterSetting::Weight::quiet, "copies to S3"},
+    LaterSetting{"S3_SERVER_SIDE_ENCRYPTION", LaterSetting::Weight::quiet, "copies to S3"},
+    LaterSetting{"GOOGLE_APPLICATION_CREDENTIALS", LaterSetting::Weight::quiet,
+                 "copies to Google Cloud Storage"},
+    LaterSetting{"STORAGE_EMULATOR_HOST", LaterSetting::Weight::quiet,
+                 "copies to Google Cloud Storage"},
+    LaterSetting{"NOTIFICATION_ENABLED", LaterSetting::Weight::warn, "notifications"},
+    LaterSetting{"WEBHOOK_URL", LaterSetting::Weight::warn, "notifications"},
+    LaterSetting{"EMAIL_TO", LaterSetting::Weight::quiet, "notifications"},
+    LaterSetting{"PAGERDUTY_SERVICE_KEY", LaterSetting::Weight::quiet, "notifications"},
+    LaterSetting{"BACKUP_SCHEDULE_FULL", LaterSetting::Weight::warn, "the scheduler"},
+    LaterSetting{"BACKUP_SCHEDULE_INCREMENTAL", LaterSetting::Weight::warn, "the scheduler"},
+    LaterSetting{"BACKUP_SCHEDULE_CONFIG", LaterSetting::Weight::warn, "the scheduler"},
+    LaterSetting{"BACKUP_METRICS_ENABLED", LaterSetting::Weight::warn, "metrics"},
+    LaterSetting{"PROMETHEUS_PUSHGATEWAY_URL", LaterSetting::Weight::quiet, "metrics"},
+};
+
+std::string_view kind_name(OptionKind kind) {
+    switch (kind) {
+        case OptionKind::text:
+            return "text";
+        case OptionKind::path:
+            return "path";
+        case OptionKind::boolean:
+            return "`true` or `false`";
+        case OptionKind::number:
+            return "whole number";
+        case OptionKind::choice:
+            return "one of ";
+        case OptionKind::list:
+            return "list, `:` between";
+        case OptionKind::url:
+            return "URL";
+    }
+    return "";
+}
+
+std::string_view weight_name(LaterSetting::Weight weight) {
+    switch (weight) {
+        case LaterSetting::Weight::refuse:
+            return "a backup is refused (exit 2)";
+        case LaterSetting::Weight::warn:
+            return "a warning";
+        case LaterSetting::Weight::quiet:
+            return "nothing happens";
+    }
+    return "";
+}
+
+std::string reference_row(const Option& option) {
+    auto kind = std::string(kind_name(option.kind));
+    if (option.kind == OptionKind::choice)
+        kind += "`" + join(split(option.choices, '|'), "`, `") + "`";
+    const auto fallback = option.default_value.empty() ? std::string("(empty)")
+                                                       : fmt::format("`{}`", option.default_value);
+    return fmt::format("| `{}`{} | {} | {} | {} |\n", option.name, option.secret ? " (secret)" : "",
+                       kind, fallback, option.summary);
+}
+
+}  // namespace
+
+std::vector<const Option*> all_options(const Drivers& drivers) {
+    std::vector<const Option*> options;
+    const auto add = [&](std::span<const Option> rows) {
+        for (const auto& row : rows) options.push_back(&row);
+    };
+    add(kProgramOptions);
+    for (const auto* driver : drivers.keys) add(driver->options);
+    for (const auto* driver : drivers.engines) add(driver->options);
+    return options;
+}
+
+std::span<const LaterSetting> later_settings() {
+    return kLaterSettings;
+}
+
+std::string configuration_reference(const Drivers& drivers) {
+    std::string text =
+        "# Configuration reference\n\n"
+        "Made from the program's option table by `auth-service-backup config reference`; do not "
+        "edit.\n\n"
+        "A setting comes from the command line, else the environment, else `backup.conf`, else its "
+        "default.\n"
+        "`backup.conf` holds `KEY=\"value\"` lines and `#` comments; it is parsed, never executed. "
+        "Each secret `X` may be given\n"
+        "as `X_FILE`, the path of a file whose first line is the value.\n\n"
+        "| name | value | default | meaning |\n|---|---|---|---|\n";
+    for (const auto* option : all_options(drivers)) text += reference_row(*option);
+    text +=
+        "\n## Names of the product that this version does not obey yet\n\n"
+        "| name | belongs to | when it is set |\n|---|---|---|\n";
+    for (const auto& later : later_settings())
+        text +=
+            fmt::format("| `{}` | {} | {} |\n", later.name, later.what, weight_name(later.weight));
+    return text;
+}
+
+}  // namespace asb

@@ -1,0 +1,187 @@
+#include "app/program.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "app/command_line.hpp"
+#include "app/config_show.hpp"
+#include "app/configuration.hpp"
+#include "app/drivers.hpp"
+#include "app/progress_display.hpp"
+#include "base/text.hpp"
+#include "codec/digest.hpp"
+#include "io/file.hpp"
+#include "ops/check.hpp"
+#include "ops/list.hpp"
+#include "ops/verify.hpp"
+
+namespace asb {
+namespace {
+
+constexpr mode_t kLogFolderMode = 0750;
+
+void put(std::FILE* stream, const std::string& text) {
+    [[maybe_unused]] const auto count = std::fwrite(text.data(), 1, text.size(), stream);
+}
+
+// Results reach stdout whole, or the run has failed: a full disk behind a redirection is no
+// success.
+bool flushed() {
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+}
+
+std::string run_id() {
+    std::array<std::byte, 4> bytes{};
+    random_bytes(bytes);
+    return to_hex(bytes);
+}
+
+void put_json(Json document, Code code, const Error* error) {
+    document["code"] = error == nullptr && code == Code::failed ? "ok" : code_name(code);
+    document["exit"] = error == nullptr && code == Code::failed ? 0 : exit_status(code);
+    if (error != nullptr)
+        document["error"] = {{"fact", printable(error->fact)}, {"hint", printable(error->hint)}};
+    put(stdout, canonical(document) + "\n");
+}
+
+// `Code::failed` with no error stands for success here; a Report never carries it as an outcome.
+int finish(const Invocation& invocation, const Report& report) {
+    const bool asks_for_text = invocation.verb != Verb::backup &&
+                               invocation.verb != Verb::restore && invocation.verb != Verb::verify;
+    if (invocation.json)
+        put_json(report.document, report.outcome.value_or(Code::failed), nullptr);
+    else if (asks_for_text || !invocation.quiet)
+        put(stdout, report.text);
+    if (!flushed()) {
+        put(stderr, "cannot write the result to stdout\n");
+        return exit_status(Code::failed);
+    }
+    return report.outcome ? exit_status(*report.outcome) : 0;
+}
+
+int finish(bool json, Log* log, const Error& error) {
+    if (log != nullptr)
+        log->error("{}", to_text(error));
+    else
+        put(stderr, to_text(error) + "\n");
+    if (json) put_json(Json::object(), error.code, &error);
+    flushed();
+    return exit_status(error.code);
+}
+
+std::string log_name(const Invocation& invocation) {
+    if (invocation.verb == Verb::backup && !invocation.backup.dry_run) return "backup.log";
+    if (invocation.verb == Verb::restore && !invocation.restore.dry_run) return "restore.log";
+    if (invocation.verb == Verb::verify) return "restore.log";
+    return {};
+}
+
+void open_log(const Invocation& invocation, const Settings& settings, Log& log) {
+    const auto name = log_name(invocation);
+    if (name.empty()) return;
+    const auto& folder = settings.text("LOG_DIR");
+    auto opened = make_folders(folder, kLogFolderMode);
+    if (opened) opened = log.open_file(folder + "/" + name);
+    if (!opened) log.warning("{}; going on without a log file", opened.error().fact);
+}
+
+Result<Report> run_verb(const Invocation& invocation, const Configuration& configuration,
+                        const OpsContext& context) {
+    switch (invocation.verb) {
+        case Verb::backup:
+            if (!configuration.refused.empty())
+                return with_hint(fail(Code::usage, "{}", configuration.refused.front()),
+                                 "unset it, or use a version that has it");
+            for (const auto& warning : configuration.warnings) context.log.warning("{}", warning);
+            return run_backup(context, invocation.backup);
+        case Verb::restore:
+            return run_restore(context, invocation.restore);
+        case Verb::list:
+            return list_backups(context);
+        case Verb::verify:
+            return verify_backup(context, invocation.verify_reference);
+        case Verb::check:
+            return run_check(context);
+        case Verb::config_show:
+            return show_configuration(configuration);
+        case Verb::config_reference: {
+            Report report;
+            report.text = configuration_reference(context.drivers);
+            report.document = {{"reference", report.text}};
+            return report;
+        }
+    }
+    return fail(Code::usage, "no such verb");
+}
+
+const char* environment(const char* name) {
+    return std::getenv(name);
+}
+
+Result<Configuration> configure(const Invocation& invocation,
+                                const std::vector<const Option*>& options) {
+    const char* scripts = environment("AUTH_SERVICE_BACKUP_SCRIPTS_DIR");
+    return load_configuration(options, {.command_line = invocation.settings,
+                                        .environment = environment,
+                                        .config_path = invocation.config_path,
+                                        .scripts_dir = scripts == nullptr ? "" : scripts});
+}
+
+Log::Options log_options(const Invocation& invocation) {
+    return {.run_id = run_id(),
+            .stderr_level = invocation.verbose ? LogLevel::debug : LogLevel::warning,
+            .stderr_enabled = true};
+}
+
+int run_invocation(Invocation invocation, const Drivers& drivers,
+                   const std::vector<const Option*>& options, const StopToken& stop,
+                   void (*note_log)(Log*)) {
+    const auto configuration = configure(invocation, options);
+    if (!configuration) return finish(invocation.json, nullptr, configuration.error());
+    Log log(log_options(invocation));
+    note_log(&log);
+    open_log(invocation, configuration->settings, log);
+    Progress progress;
+    const OpsContext context{.settings = configuration->settings,
+                             .drivers = drivers,
+                             .log = log,
+                             .progress = progress,
+                             .stop = stop,
+                             .tool_version = kToolVersion};
+    invocation.restore.request.jobs = static_cast<unsigned>(job_count(configuration->settings));
+    auto report = [&] {
+        const ProgressDisplay display(progress, invocation.progress, log);
+        return run_verb(invocation, *configuration, context);
+    }();
+    const int status =
+        report ? finish(invocation, *report) : finish(invocation.json, &log, report.error());
+    log.info("exit {}", status);
+    note_log(nullptr);
+    return status;
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv, const StopToken& stop, void (*note_log)(Log*)) {
+    const auto drivers = all_drivers();
+    const auto options = all_options(drivers);
+    auto parsed = parse_command_line(argc, argv, options);
+    if (!parsed.invocation) {
+        if (parsed.exit_status == 0) {
+            put(stdout, parsed.text);
+            return flushed() ? 0 : exit_status(Code::failed);
+        }
+        put(stderr, parsed.text);
+        if (parsed.json) {
+            const Error error{.code = Code::usage, .fact = std::string(trim(parsed.text))};
+            put_json(Json::object(), Code::usage, &error);
+        }
+        return parsed.exit_status;
+    }
+    return run_invocation(std::move(*parsed.invocation), drivers, options, stop, note_log);
+}
+
+}  // namespace asb

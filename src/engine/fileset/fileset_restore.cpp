@@ -1,0 +1,302 @@
+#include "engine/fileset/fileset_restore.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/clock.hpp"
+#include "base/fail_point.hpp"
+#include "base/text.hpp"
+#include "codec/digest.hpp"
+#include "engine/fileset/file_walk.hpp"
+#include "engine/fileset/staging_tree.hpp"
+
+namespace asb::fileset {
+namespace {
+
+// Whether something stands at `path` that a restore would have to replace: anything but an empty
+// folder.
+bool is_occupied(const std::string& path) {
+    struct stat info {};
+    if (lstat(path.c_str(), &info) != 0) return false;
+    if (!S_ISDIR(info.st_mode)) return true;
+    std::error_code error;
+    const bool empty = std::filesystem::is_empty(path, error);
+    return error || !empty;
+}
+
+// The areas that were asked for, in the order of kAreas.
+std::vector<Area> wanted_areas(const RestoreRequest& request) {
+    std::vector<Area> wanted;
+    for (const auto& area : kAreas)
+        if (std::find(request.components.begin(), request.components.end(), area.component) !=
+            request.components.end())
+            wanted.push_back(area);
+    return wanted;
+}
+
+std::string place_of(const RestoreRequest& request, const Area& area) {
+    return request.files_dir + "/" + std::string(area.component);
+}
+
+// Bytes that the backup's facts name for `area`; 0 when they do not.
+std::uint64_t known_bytes(const Json& facts, const Area& area) {
+    const auto component = facts.find(std::string(area.component));
+    if (!facts.is_object() || component == facts.end() || !component->is_object()) return 0;
+    const auto bytes = component->find("bytes");
+    return bytes != component->end() && bytes->is_number_unsigned() ? bytes->get<std::uint64_t>()
+                                                                    : 0;
+}
+
+// The nearest folder above or at `path` that is there.
+std::string existing_part(std::filesystem::path path) {
+    std::error_code error;
+    while (path.has_relative_path() && !std::filesystem::exists(path, error))
+        path = path.parent_path();
+    return path.empty() ? "." : path.string();
+}
+
+Status check_space(const RestoreRequest& request, const Json& facts) {
+    std::uint64_t needed = 0;
+    for (const auto& area : wanted_areas(request)) needed += known_bytes(facts, area);
+    ASB_TRY(const auto free_bytes, free_space(existing_part(request.files_dir)));
+    if (needed <= free_bytes) return {};
+    return with_hint(
+        fail(Code::space, "the files need {}, and {} has room for {}", human_bytes(needed),
+             printable(request.files_dir), human_bytes(free_bytes)),
+        "free some space there, or choose another --files-dir");
+}
+
+Status check_request(const RestoreRequest& request, const Json& facts) {
+    if (request.files_dir.empty())
+        return with_hint(
+            fail(Code::usage, "no folder is named for {}", join(request.components, ", ")),
+            "add --files-dir DIR; the files appear below it, not at their old places");
+    for (const auto& area : wanted_areas(request)) {
+        const auto place = place_of(request, area);
+        if (is_occupied(place) && !request.force)
+            return with_hint(fail(Code::refused, "{} is not empty", printable(place)),
+                             "choose another --files-dir, or add --force: what is there is then "
+                             "kept under another name");
+    }
+    return check_space(request, facts);
+}
+
+// Whether a link stored as `name` leads out of the folder restored to, as far as its text says.
+bool leads_outside(const std::string& name, const std::string& target, const std::string& root) {
+    const std::filesystem::path base = std::filesystem::absolute(root).lexically_normal();
+    const std::filesystem::path from = (base / name).parent_path();
+    const auto relative = (from / target).lexically_normal().lexically_relative(base);
+    return relative.empty() || *relative.begin() == "..";
+}
+
+std::string random_suffix() {
+    std::array<std::byte, 8> bytes{};
+    random_bytes(bytes);
+    return to_hex(Bytes(bytes));
+}
+
+class FilesetRestore final : public RestoreSession {
+  public:
+    static Result<std::unique_ptr<RestoreSession>> open(const RestoreRequest& request,
+                                                        SessionContext context) {
+        auto session =
+            std::unique_ptr<FilesetRestore>(new FilesetRestore(request, std::move(context)));
+        ASB_CHECK(session->make_staging());
+        return std::unique_ptr<RestoreSession>(std::move(session));
+    }
+    ~FilesetRestore() override { discard(); }
+    FilesetRestore(const FilesetRestore&) = delete;
+    FilesetRestore& operator=(const FilesetRestore&) = delete;
+
+    Status begin(const EntryHeader& header) override {
+        const auto name = header.name;
+        skipping_ = std::none_of(areas_.begin(), areas_.end(),
+                                 [&](const Area& area) { return name.starts_with(area.prefix); });
+        return skipping_ ? Status() : tree_->begin(header);
+    }
+    Status write(Bytes bytes) override { return skipping_ ? Status() : tree_->write(bytes); }
+    Status end() override { return skipping_ ? Status() : tree_->end(); }
+
+    Status publish() override {
+        ASB_CHECK(tree_->seal());
+        ASB_CHECK(context_.stop.check());
+        for (const auto& area : areas_) {
+            if (auto status = put_in_place(area); !status.ok()) {
+                take_back();
+                return status;
+            }
+        }
+        ASB_CHECK(sync_folder(request_.files_dir));
+        published_ = true;
+        if (request_.drop_old) drop_old();
+        return {};
+    }
+
+    [[nodiscard]] std::vector<std::string> report() const override {
+        std::vector<std::string> lines;
+        for (const auto& area : areas_) lines.push_back(describe(area));
+        for (const auto& move : moves_)
+            if (!move.kept.empty())
+                lines.push_back(fmt::format("what was in {} is kept as {}", printable(move.place),
+                                            printable(move.kept)));
+        for (const auto& [name, target] : tree_->links())
+            if (leads_outside(name, target, request_.files_dir))
+                lines.push_back(fmt::format("the symbolic link {} leads outside {}: {}",
+                                            printable(name), printable(request_.files_dir),
+                                            printable(target)));
+        if (geteuid() != 0)
+            lines.emplace_back("owners are not restored, since only root may give files away");
+        return lines;
+    }
+
+    [[nodiscard]] std::vector<std::string> incomplete() const override { return left_over_; }
+
+  private:
+    // A step of publish, so that it can be taken back.
+    struct Move {
+        std::string place;
+        std::string kept;  // where what was there went; empty: nothing was there
+        std::string staged;
+        bool is_in_place = false;
+    };
+
+    FilesetRestore(const RestoreRequest& request, SessionContext context)
+        : request_(request), areas_(wanted_areas(request)), context_(std::move(context)) {}
+
+    Status make_staging() {
+        made_from_ = existing_part(request_.files_dir);
+        ASB_CHECK(make_folders(request_.files_dir, 0700));
+        staging_ = request_.files_dir + "/.auth-service-backup-staging-" + random_suffix();
+        if (mkdir(staging_.c_str(), 0700) != 0)
+            return errno_error(errno, "cannot create the folder", printable(staging_));
+        ASB_TRY(staging_fd_, open_file(staging_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        tree_ = std::make_unique<StagingTree>(staging_fd_.get(), staging_, context_.stop,
+                                              context_.progress);
+        return {};
+    }
+
+    Status put_in_place(const Area& area) {
+        Move move{.place = place_of(request_, area),
+                  .kept = {},
+                  .staged = staging_ + "/" + std::string(area.component)};
+        if (access(move.staged.c_str(), F_OK) != 0) return {};
+        if (is_occupied(move.place)) ASB_CHECK(set_aside(move));
+        moves_.push_back(move);
+        if (const int error = fail_point("restore.publish"); error != 0)
+            return errno_error(error, "cannot put in place", printable(move.place));
+        if (rename(move.staged.c_str(), move.place.c_str()) != 0)
+            return errno_error(errno, "cannot put in place", printable(move.place));
+        moves_.back().is_in_place = true;
+        return {};
+    }
+
+    // Looks again, since much time may have passed since the restore began.
+    Status set_aside(Move& move) {
+        if (!request_.force)
+            return with_hint(fail(Code::refused, "{} is no longer empty", printable(move.place)),
+                             "choose another --files-dir, or add --force");
+        const auto kept = move.place + ".before-" + to_stamp(now());
+        if (access(kept.c_str(), F_OK) == 0)
+            return with_hint(fail(Code::refused, "{} is already there", printable(kept)),
+                             "move it away, or try again in a second");
+        if (rename(move.place.c_str(), kept.c_str()) != 0)
+            return errno_error(errno, "cannot move aside", printable(move.place));
+        move.kept = kept;
+        return {};
+    }
+
+    // Undoes what publish has done so far, last step first. Best effort: the first error is told.
+    void take_back() {
+        for (auto move = moves_.rbegin(); move != moves_.rend(); ++move) {
+            if (move->is_in_place && rename(move->place.c_str(), move->staged.c_str()) != 0)
+                context_.log.error("{} stays, although the restore failed", printable(move->place));
+            else if (!move->kept.empty() && rename(move->kept.c_str(), move->place.c_str()) != 0)
+                context_.log.error("what was in {} is now {}", printable(move->place),
+                                   printable(move->kept));
+        }
+        moves_.clear();
+    }
+
+    void drop_old() {
+        for (auto& move : moves_) {
+            if (move.kept.empty()) continue;
+            if (const auto removed = remove_tree(move.kept); !removed.ok())
+                left_over_.push_back(fmt::format("{} is still there: {}", printable(move.kept),
+                                                 removed.error().fact));
+            move.kept.clear();
+        }
+    }
+
+    // Removes what was staged and, unless published, the folders that were made for it.
+    void discard() {
+        if (staging_.empty()) return;
+        if (tree_ && !published_) tree_->unseal();
+        if (const auto status = remove_tree(staging_); !status.ok())
+            context_.log.warning("{}", status.error().fact);
+        if (published_) return;
+        for (std::filesystem::path made = request_.files_dir;
+             made.has_relative_path() && made != made_from_; made = made.parent_path())
+            if (rmdir(made.c_str()) != 0) return;
+    }
+
+    [[nodiscard]] std::string describe(const Area& area) const {
+        const auto totals = tree_->totals(area.component);
+        if (totals.files == 0) return fmt::format("{}: no files in this backup", area.component);
+        return fmt::format("{}: {} files, {}, in {}", area.component, totals.files,
+                           human_bytes(totals.bytes), printable(place_of(request_, area)));
+    }
+
+    const RestoreRequest request_;
+    const std::vector<Area> areas_;
+    SessionContext context_;
+    std::string made_from_;  // the part of files_dir that was there before
+    std::string staging_;
+    UniqueFd staging_fd_;
+    std::unique_ptr<StagingTree> tree_;
+    std::vector<Move> moves_;
+    std::vector<std::string> left_over_;
+    bool skipping_ = false;
+    bool published_ = false;
+};
+
+// "/a/b/" and "/a/b" are the same folder.
+RestoreRequest tidy(RestoreRequest request) {
+    while (request.files_dir.size() > 1 && request.files_dir.back() == '/')
+        request.files_dir.pop_back();
+    return request;
+}
+
+}  // namespace
+
+Result<RestorePlan> plan_restore(const RestoreRequest& asked, const Json& facts) {
+    const auto request = tidy(asked);
+    ASB_CHECK(check_request(request, facts));
+    RestorePlan plan;
+    for (const auto& area : wanted_areas(request)) {
+        const auto place = place_of(request, area);
+        const auto bytes = known_bytes(facts, area);
+        plan.steps.push_back(fmt::format("write {} to {}{}", area.component, printable(place),
+                                         bytes == 0 ? "" : ", " + human_bytes(bytes)));
+        if (is_occupied(place))
+            plan.replaces.push_back(fmt::format(
+                "{} ({})", printable(place),
+                request.drop_old
+                    ? "removed"
+                    : "kept beside it as " + std::string(area.component) + ".before-TIME"));
+    }
+    return plan;
+}
+
+Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& asked, const Json& facts,
+                                                     SessionContext context) {
+    const auto request = tidy(asked);
+    ASB_CHECK(check_request(request, facts));
+    return FilesetRestore::open(request, std::move(context));
+}
+
+}  // namespace asb::fileset

@@ -1,0 +1,80 @@
+#pragma once
+// Why this exists: entries of a physical backup become a data directory that a server can start
+// from, and that no server can start from before it is whole: global/pg_control comes last, and the
+// directory gets its name after everything in it is on disk.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "engine/postgres/data_directory_manifest.hpp"
+#include "engine/postgres/data_directory_staging.hpp"
+#include "engine/postgres/data_directory_tablespaces.hpp"
+
+namespace asb::postgres {
+
+struct DataDirectoryOptions {
+    std::string target;
+    std::vector<TablespacePlace> tablespaces;
+    std::optional<Owner> owner;  // who the files shall belong to; nullopt: us
+    unsigned jobs = 2;
+    bool force = false;     // move a data directory that is there aside
+    bool drop_old = false;  // and remove it at the end
+    bool durable = true;    // false for a throw-away copy: nothing is forced to disk
+    int major = 0;          // for the report; 0: not known
+};
+
+// Used once, from one thread; threads of its own only inside publish. Memory: a record of about
+// 100 bytes a file, and global/pg_control.
+class DataDirectoryWriter final : public RestoreSession {
+  public:
+    static Result<std::unique_ptr<DataDirectoryWriter>> open(DataDirectoryOptions options,
+                                                             SessionContext context);
+
+    Status begin(const EntryHeader& header) override;
+    Status write(Bytes bytes) override;
+    Status end() override;
+    Status publish() override;
+    [[nodiscard]] std::vector<std::string> report() const override { return report_; }
+
+    // Where the data directory is after publish.
+    [[nodiscard]] const std::string& directory() const { return main_->target(); }
+
+  private:
+    // Where the bytes of the open entry go besides the check sum.
+    enum class Way { to_file, to_memory, nowhere };
+
+    DataDirectoryWriter(DataDirectoryOptions options, SessionContext context)
+        : options_(std::move(options)), context_(std::move(context)) {}
+    Status open_folders();
+    Status begin_in_base(const EntryHeader& header, std::string_view path);
+    Status begin_in_wal(const EntryHeader& header, std::string_view path);
+    Status begin_in_tablespace(const EntryHeader& header, std::string_view path);
+    Status begin_entry(StagedTree& tree, const EntryHeader& header, std::string_view path);
+    Status check_whole();
+    Status complete();
+    Status put_control();
+    Status publish_folders();
+    void describe();
+    Status drop_old();
+
+    DataDirectoryOptions options_;
+    SessionContext context_;
+    std::unique_ptr<StagedFolder> main_;
+    std::map<std::string, std::unique_ptr<StagedFolder>, std::less<>> tablespaces_;  // by oid
+    StagedTree* tree_ = nullptr;  // of the open entry
+    Way way_ = Way::nowhere;
+    bool open_is_file_ = false;
+    std::string open_path_;  // as the server's manifest calls it; empty for WAL
+    ArrivedFile open_file_;
+    std::map<std::string, std::string> held_;  // small files kept in memory, by path
+    ArrivedFiles arrived_;
+    std::uint64_t wal_files_ = 0;
+    std::vector<std::string> notes_;
+    std::vector<std::string> report_;
+};
+
+}  // namespace asb::postgres

@@ -1,0 +1,69 @@
+#include "engine/postgres/postgres_engine.hpp"
+
+#include <array>
+
+#include "engine/postgres/base_backup.hpp"
+#include "engine/postgres/postgres_check.hpp"
+#include "engine/postgres/restore_entry.hpp"
+
+namespace asb {
+namespace {
+
+constexpr std::string_view kName = "postgresql";
+constexpr std::array<std::string_view, 2> kSchemes = {"postgres", "postgresql"};
+constexpr std::array kComponents = {Component{"database", "postgresql/"}};
+constexpr std::array kOptions = {
+    Option{.name = "POSTGRES_BACKUP_METHOD",
+           .kind = OptionKind::choice,
+           .default_value = "auto",
+           .summary = "how PostgreSQL is backed up: physical copies the whole cluster",
+           .choices = "auto|physical"},
+    Option{.name = "POSTGRES_BIN_DIR",
+           .kind = OptionKind::path,
+           .default_value = "",
+           .summary = "folder of the server's programs (initdb, postgres, pg_dump) for a restore; "
+                      "empty: found by version"},
+    Option{.name = "POSTGRES_RUN_AS",
+           .kind = OptionKind::text,
+           .default_value = "postgres",
+           .summary = "user who runs the private server of a restore when started as root"},
+};
+
+class PostgresEngine final : public Engine {
+  public:
+    explicit PostgresEngine(const Settings& settings) : settings_(settings) {}
+
+    [[nodiscard]] std::string_view name() const override { return kName; }
+    [[nodiscard]] std::span<const Component> components() const override { return kComponents; }
+    std::vector<CheckLine> check(StopToken stop) override {
+        return check_postgres(settings_.text("DATABASE_URL"), stop);
+    }
+    Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
+        return open_base_backup(settings_, context);
+    }
+    Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
+        return plan_postgres_restore(settings_, request, facts);
+    }
+    Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& request,
+                                                         const Json& facts,
+                                                         SessionContext context) override {
+        return open_postgres_restore(settings_, request, facts, context);
+    }
+
+  private:
+    const Settings& settings_;
+};
+
+}  // namespace
+
+const EngineDriver kPostgresEngine = {
+    .name = kName,
+    .summary = "PostgreSQL 15 to 18, physical, over the replication protocol",
+    .url_schemes = kSchemes,
+    .options = kOptions,
+    .open = [](const Settings& settings) -> std::unique_ptr<Engine> {
+        return std::make_unique<PostgresEngine>(settings);
+    },
+};
+
+}  // namespace asb

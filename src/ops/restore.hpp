@@ -1,0 +1,20 @@
+#pragma once
+// Why this exists: `restore`: from an authenticated archive into a staging place, and from there,
+// in one short step, to where it is wanted.
+
+#include "ops/context.hpp"
+
+namespace asb {
+
+struct RestoreOptions {
+    std::string backup;  // --backup-file: a path, a URL, a name, or latest
+    RestoreRequest request;
+    bool dry_run = false;  // a reader only: prints what would be done and replaced
+    bool unauthenticated =
+        false;  // the manifest is lost: read the body alone, into --target-dir or --files-dir
+};
+
+// On error the target is as it was.
+Result<Report> run_restore(const OpsContext& context, const RestoreOptions& options);
+
+}  // namespace asb

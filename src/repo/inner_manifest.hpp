@@ -1,0 +1,54 @@
+#pragma once
+// Why this exists: the last entry of every archive, inside the encryption: each entry with its
+// place, size and digest. Verify and restore compare what arrived with it; selective restore will
+// find entries by it.
+
+#include <string>
+
+#include "codec/digest.hpp"
+#include "codec/tar.hpp"
+
+namespace asb {
+
+inline constexpr std::string_view kInnerManifestName = "manifest-inner.json";
+// More than ten million entries with long names; a bound against absurd input, not a promise.
+inline constexpr std::uint64_t kInnerManifestBytesMax = 2 * kGiB;
+
+struct InnerEntry {
+    std::string name;
+    EntryType type = EntryType::file;
+    std::uint64_t offset = 0;  // of the entry's data in the tar stream; 0 where there is no data
+    std::uint64_t size = 0;
+    Digest digest{};  // SHA-256 of the data, files only
+};
+
+// Collects the document while the archive is written: JSON, one entry a line, each line canonical
+// (docs/FORMAT.md). A name that is not UTF-8 is written as hex. Memory: about 200 bytes an entry.
+class InnerManifestText {
+  public:
+    void add(const InnerEntry& entry);
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    // The whole document; ends the collection.
+    std::string finish();
+
+  private:
+    std::string text_;
+    std::uint64_t count_ = 0;
+};
+
+// A fingerprint of the list that needs no list: two streams of equal entries have equal
+// fingerprints. Reading an archive with a million entries keeps 32 bytes this way instead of the
+// list.
+class EntryTally {
+  public:
+    void add(const InnerEntry& entry);
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    // SHA-256 of the document that InnerManifestText gives for the same entries. Ends the tally.
+    Digest finish();
+
+  private:
+    Sha256 hash_;
+    std::uint64_t count_ = 0;
+};
+
+}  // namespace asb

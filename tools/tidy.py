@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Why this exists: clang-tidy needs some seconds a file; a file that it found clean, and of which
+nothing it includes has changed since, need not be read again.
+
+Usage: tidy.py BUILD_FOLDER [JOBS]. The folder must be built by Ninja with clang (the tidy preset):
+its compile_commands.json says how, its dependency log says what each file includes. Remembers clean
+files in BUILD_FOLDER/clean/. Prints what clang-tidy finds; exit 1 when there is any.
+"""
+
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+TIDY = "clang-tidy-14"
+
+
+def dependencies(build):
+    """{object file: files that went into it}, as Ninja recorded them."""
+    log = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True, check=True)
+    result, current = {}, []
+    for line in log.stdout.splitlines():
+        if line.startswith("    "):
+            current.append(line.strip())
+        elif ": #deps " in line:
+            current = result.setdefault(line.split(": #deps ")[0], [])
+    return result
+
+
+@functools.lru_cache(maxsize=None)
+def fingerprint(path):
+    """Of a file of ours its contents; of a system header, when it was changed."""
+    if "/usr/" in path:
+        return str(os.stat(path).st_mtime_ns)
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def key_of(command, files, build):
+    text = "\n".join(
+        [command["command"], fingerprint(os.path.abspath(".clang-tidy")), fingerprint(os.path.abspath(__file__))]
+        + [fingerprint(os.path.join(build, file)) for file in sorted(files)]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_tidy(build, source):
+    run = subprocess.run(
+        [TIDY, "-p", build, "--quiet", source], stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )
+    return run.returncode, run.stdout.strip() or run.stderr.strip()
+
+
+def findings(text):
+    """The parts of clang-tidy's output: each finding with the lines that explain it."""
+    return [part.rstrip() for part in re.split(r"(?m)^(?=\S+:\d+:\d+: (?:error|warning):)", text) if part.strip()]
+
+
+def pending(build):
+    """(source, marker) of each file of src/ and tests/ that is not known to be clean."""
+    deps = dependencies(build)
+    for command in json.loads(pathlib.Path(build, "compile_commands.json").read_text()):
+        source = os.path.relpath(command["file"])
+        if not re.match(r"(src|tests)/", source):
+            continue
+        output = re.search(r" -o (\S+)", command["command"]).group(1)
+        marker = pathlib.Path(build, "clean", key_of(command, deps[output], build)) if output in deps else None
+        if marker is None or not marker.exists():
+            yield source, marker
+
+
+def main():
+    build = sys.argv[1]
+    jobs = int(sys.argv[2]) if len(sys.argv) > 2 else os.cpu_count()
+    pathlib.Path(build, "clean").mkdir(exist_ok=True)
+    todo, bad, shown = list(pending(build)), 0, set()
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        runs = {pool.submit(run_tidy, build, source): (source, marker) for source, marker in todo}
+        for run in concurrent.futures.as_completed(runs):
+            source, marker = runs[run]
+            status, text = run.result()
+            if status == 0 and marker:
+                marker.touch()
+            elif status != 0:
+                bad += 1
+                # What stands in a header is found again by each file that includes it; said once.
+                new = [finding for finding in findings(text) if finding not in shown]
+                shown.update(new)
+                print("\n".join([source, *new]), flush=True)
+    print(f"{len(todo)} files read, {bad} with findings")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
