@@ -5,6 +5,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   list(APPEND ASB_WARNINGS -Wthread-safety)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 at -O2 cannot see through std::variant and std::optional and warns of values that are always set.
+  list(APPEND ASB_WARNINGS -Wno-maybe-uninitialized)
+endif()
+
 function(asb_compile_options target)
   target_compile_options(${target} PRIVATE ${ASB_WARNINGS})
   if(ASB_SANITIZE)

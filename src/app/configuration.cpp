@@ -109,7 +109,8 @@ Result<std::optional<Given>> resolve(const Option& option, const std::vector<Loo
     ASB_TRY(auto given, first_given(option, lookups));
     if (option.name != "DATABASE_URL" || (given && !given->text.empty())) return given;
     for (const std::string_view name : {"POSTGRES_URL", "POSTGRESQL_URL"}) {
-        const Option alias{.name = name, .kind = option.kind, .summary = {}, .secret = true};
+        const Option alias{
+            .name = name, .kind = option.kind, .default_value = {}, .summary = {}, .secret = true};
         ASB_TRY(auto stand_in, first_given(alias, lookups));
         if (!stand_in || stand_in->text.empty()) continue;
         stand_in->origin += fmt::format(" ({})", name);

@@ -7,8 +7,8 @@ namespace asb {
 namespace {
 
 using test::Data;
-using test::FailsWith;
 using test::FailingSink;
+using test::FailsWith;
 using test::MemorySink;
 using test::MemorySource;
 using test::random_data;
@@ -60,8 +60,7 @@ TEST(CbcDecryptSource, ReadsWhatOpensslEncWrites) {
     const auto salt = parse_salt(as_bytes(body));
     ASSERT_TRUE(salt.ok());
     MemorySource source(as_bytes(body), 4096);
-    CbcDecryptSource decrypter(source,
-                               derive_body_keys(Secret("swordfish"), *salt, kIterations));
+    CbcDecryptSource decrypter(source, derive_body_keys(Secret("swordfish"), *salt, kIterations));
     const auto decrypted = read_all(decrypter);
     ASSERT_THAT(decrypted, Succeeds());
     EXPECT_EQ(decrypted.value(), plain);
@@ -114,7 +113,8 @@ TEST(CbcDecryptSource, RefusesABodyWithoutItsHeader) {
 TEST(CbcDecryptSource, GivesOneUniformErrorForAWrongEndOrKey) {
     const auto body = encrypt(random_data(100), 100);
     const Bytes whole(body);
-    EXPECT_THAT(decrypt(whole.first(16), 64), FailsWith(Code::damaged, "the body does not decrypt"));
+    EXPECT_THAT(decrypt(whole.first(16), 64),
+                FailsWith(Code::damaged, "the body does not decrypt"));
     EXPECT_THAT(decrypt(whole.first(body.size() - 1), 64),
                 FailsWith(Code::damaged, "the body does not decrypt"));
     MemorySource source(whole, 64);

@@ -8,9 +8,22 @@
 #include "io/ordered_pool.hpp"
 
 namespace asb {
+namespace {
+
+constexpr std::size_t kFlagsOffset = 3;  // RFC 1952 2.3
+constexpr std::byte kReservedFlags{0xE0};
+
+// ISA-L does not look at the bits that RFC 1952 2.3.1.2 wants refused.
+bool has_reserved_flags(Bytes member) {
+    return member.size() > kFlagsOffset && (member[kFlagsOffset] & kReservedFlags) != std::byte{0};
+}
+
+}  // namespace
 
 Status inflate_member(Bytes member, Buffer& out) {
     out.clear();
+    if (has_reserved_flags(member))
+        return fail(Code::damaged, "a gzip member has unknown flags in its header");
     inflate_state state;
     isal_inflate_init(&state);
     state.crc_flag = ISAL_GZIP;

@@ -138,9 +138,7 @@ TEST(SegmentSource, FetchesNoFurtherAheadThanItsThreads) {
 
 TEST(SegmentSource, MayBeDestroyedBeforeItsEnd) {
     const auto& stored = three_segments();
-    {
-        const SegmentSource unused(reader_of(stored.body), stored.body.size(), stored.digests, 2);
-    }
+    { const SegmentSource unused(reader_of(stored.body), stored.body.size(), stored.digests, 2); }
     SegmentSource begun(reader_of(stored.body), stored.body.size(), stored.digests, 2);
     EXPECT_TRUE(begun.next().ok());
 }

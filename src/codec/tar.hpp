@@ -11,15 +11,15 @@ namespace asb {
 enum class EntryType { file, folder, symbolic_link, hard_link, other };
 
 struct EntryHeader {
-    std::string name;  // as stored: relative, any bytes but NUL, no trailing '/' for folders
+    std::string name = {};  // as stored: relative, any bytes but NUL, no trailing '/' for folders
     EntryType type = EntryType::file;
     std::uint64_t size = 0;  // of the data that follows; 0 unless a file
-    std::string link_target;
+    std::string link_target = {};
     std::uint32_t mode = 0600;  // permission bits
     std::uint64_t uid = 0;
     std::uint64_t gid = 0;
-    std::string user_name;
-    std::string group_name;
+    std::string user_name = {};
+    std::string group_name = {};
     std::int64_t mtime_seconds = 0;
     std::uint32_t mtime_nanoseconds = 0;  // kept in a pax record when not 0
 };

@@ -83,7 +83,7 @@ Result<PaxTime> parse_pax_time(std::string_view text) {
     const auto digits = text.substr(negative ? 1 : 0);
     const auto point = std::min(digits.find('.'), digits.size());
     const auto whole = parse_padded(digits.substr(0, point));
-    if (!whole || *whole > std::numeric_limits<std::int64_t>::max() / 2) return bad();
+    if (!whole || *whole > std::numeric_limits<std::int64_t>::max()) return bad();
     const auto fraction = parse_fraction(digits.substr(std::min(point + 1, digits.size())));
     if (!fraction.ok()) return bad();
     const auto seconds = static_cast<std::int64_t>(*whole);

@@ -33,7 +33,10 @@ std::optional<std::int64_t> parse_base256(std::string_view text) {
         value = value << 8U | byte;
     }
     const auto number = static_cast<std::int64_t>(value);
-    return (number < 0) == negative ? std::optional(number) : std::nullopt;
+    // The smallest number has no decimal form that fits back.
+    const bool fits =
+        (number < 0) == negative && number != std::numeric_limits<std::int64_t>::min();
+    return fits ? std::optional(number) : std::nullopt;
 }
 
 // Spaces, octal digits, then spaces or NULs; an empty field is 0.

@@ -76,6 +76,7 @@ Result<Identity> find_user(const std::string& name) {
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     std::vector<char*> pointers;
+    pointers.reserve(texts.size() + 1);
     for (auto& text : texts) pointers.push_back(text.data());
     pointers.push_back(nullptr);
     return pointers;
@@ -90,7 +91,8 @@ std::vector<std::string> make_environment(const Command& command, const std::str
     if (const auto zone = environment_value("TZ"); !zone.empty()) values["TZ"] = zone;
     for (const auto& [name, value] : command.environment) values[name] = value;
     std::vector<std::string> texts;
-    for (const auto& [name, value] : values) texts.push_back(name + "=" + value);
+    texts.reserve(values.size());
+    for (const auto& [name, value] : values) texts.push_back(fmt::format("{}={}", name, value));
     return texts;
 }
 
@@ -155,7 +157,7 @@ void reset_signals() {
     for (int number = 1; number < NSIG; ++number) sigaction(number, &standard, nullptr);
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 [[noreturn]] void give_up(const Plan& plan, Step step) {

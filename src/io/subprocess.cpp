@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kGrace{5000};
 // How often a child is looked at where the kernel cannot tell us that it ended.
 constexpr milliseconds kPollInterval{20};
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 
 struct Pipe {
     UniqueFd read_end;

@@ -29,7 +29,7 @@ struct CommandResult {
     std::string errors = {};  // stderr, the last kCapturedBytesMax
 };
 
-inline constexpr std::size_t kCapturedBytesMax = 1 * 1024 * 1024;
+inline constexpr std::size_t kCapturedBytesMax = std::size_t{1024} * 1024;
 
 // Runs to the end. The child is killed (SIGTERM, after 5 s SIGKILL) when `stop` is requested or the
 // deadline passes (then `interrupted` or `failed`). `input` is written to its stdin. The child dies

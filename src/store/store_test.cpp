@@ -52,7 +52,7 @@ TEST(ObjectKey, RefusesEmptyParts) {
 
 TEST(ObjectKey, RefusesOtherCharactersAndShowsThemSafely) {
     EXPECT_EQ(problem_of("a\nb"),
-              "'a\\x0Ab' is not a name an object can have: "
+              "'a\\x0ab' is not a name an object can have: "
               "it has a character outside A-Z a-z 0-9 . _ -");
     for (const std::string_view text : {"a b", "a*", "a\\b", "a\xff", "\xc3\xa9", "a:b"})
         EXPECT_THAT(problem_of(text), HasSubstr("a character outside"));

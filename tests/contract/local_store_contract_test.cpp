@@ -50,10 +50,10 @@ void write_file(const std::string& path, std::string_view text) {
 class WithoutRoot {
   public:
     WithoutRoot() {
-        if (was_root_) EXPECT_EQ(seteuid(kNobody), 0);
+        EXPECT_EQ(was_root_ ? seteuid(kNobody) : 0, 0);
     }
     ~WithoutRoot() {
-        if (was_root_) EXPECT_EQ(seteuid(0), 0);
+        EXPECT_EQ(was_root_ ? seteuid(0) : 0, 0);
     }
     WithoutRoot(const WithoutRoot&) = delete;
     WithoutRoot& operator=(const WithoutRoot&) = delete;

@@ -2,6 +2,8 @@
 // Why this exists: a backup's entries laid out on disk as the documents say a restore by hand does
 // it, so that a real server can be started on the result.
 
+#include <cstdio>
+#include <functional>
 #include <map>
 #include <string>
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <thread>
 
 #include "base/text.hpp"
 #include "io/file.hpp"
@@ -39,8 +40,8 @@ std::string run(const Command& command) {
     const CommandResult result =
         take(run_command(command, "", StopToken(), after(kProgramTimeout)));
     if (result.exit_status != 0)
-        throw std::runtime_error(fmt::format("{}: {}{}", command.arguments.front(), result.output,
-                                             result.errors));
+        throw std::runtime_error(
+            fmt::format("{}: {}{}", command.arguments.front(), result.output, result.errors));
     return result.output;
 }
 
@@ -67,7 +68,8 @@ void write_lines(const std::string& path, const std::vector<std::string>& lines)
 std::string percent_encoded(const std::string& text) {
     std::string encoded;
     for (const char c : text)
-        encoded += c == '/' || c == '%' || c == '@' || c == ':' || c == '?' || c == '#' || c == '&'
+        encoded += c == '/' || c == '%' || c == '@' || c == ':' || c == '?' || c == '#' ||
+                           c == '&' || c == ' '
                        ? fmt::format("%{:02X}", static_cast<unsigned char>(c))
                        : std::string(1, c);
     return encoded;
@@ -83,10 +85,8 @@ int postgres_major() {
 std::string postgres_bin_dir() {
     const std::string named = environment(fmt::format("ASB_POSTGRES_{}_BIN", postgres_major()));
     if (!named.empty()) return named;
-    return std::string(trim(run({.arguments = {"pg_config", "--bindir"},
-                                 .environment = {},
-                                 .run_as = {},
-                                 .folder = {}})));
+    return std::string(trim(run(
+        {.arguments = {"pg_config", "--bindir"}, .environment = {}, .run_as = {}, .folder = {}})));
 }
 
 std::string run_as_postgres(std::vector<std::string> arguments) {
@@ -119,7 +119,7 @@ void ServerFolder::hand_over() const {
             throw std::runtime_error("cannot chown " + entry.path().string());
 }
 
-PostgresServer::PostgresServer(const Options& options)
+PostgresServer::PostgresServer(const ServerOptions& options)
     : data_(folder_.path() + "/data"), port_(free_port()), settings_(options.settings) {
     const std::string password_file = folder_.path() + "/password";
     write_lines(password_file, {std::string(kSuperuserPassword)});
@@ -198,7 +198,9 @@ void PostgresServer::stop() {
     process_.reset();
 }
 
-void PostgresServer::reload() { sql("SELECT pg_reload_conf()"); }
+void PostgresServer::reload() {
+    sql("SELECT pg_reload_conf()");
+}
 
 std::string PostgresServer::superuser_url(const std::string& database) const {
     return fmt::format("postgresql://postgres@/{}?host={}&port={}", database,
@@ -219,8 +221,7 @@ std::string PostgresServer::socket_url(const std::string& user, const std::strin
 
 std::string PostgresServer::sql(const std::string& statement, const std::string& database) const {
     auto connection = take(Connection::open(superuser_url(database), {}, StopToken()));
-    const PgResult result =
-        take(connection.query(statement, after(std::chrono::minutes(5))));
+    const PgResult result = take(connection.query(statement, after(std::chrono::minutes(5))));
     return PQntuples(result.get()) == 0 ? std::string() : std::string(cell(result, 0, 0));
 }
 

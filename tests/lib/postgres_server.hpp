@@ -38,20 +38,20 @@ class ServerFolder {
 // Runs a program as user postgres when we are root; throws with its stderr unless it succeeds.
 std::string run_as_postgres(std::vector<std::string> arguments);
 
+struct ServerOptions {
+    std::vector<std::string> initdb_arguments = {"--data-checksums"};
+    std::vector<std::string> settings = {};  // lines of postgresql.conf
+    // Lines of pg_hba.conf after the one that lets the superuser in on the socket.
+    std::vector<std::string> hba = {
+        "local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256",
+        "local replication all scram-sha-256", "host replication all 127.0.0.1/32 scram-sha-256"};
+};
+
 // Every member throws std::runtime_error with the server's log when something does not work.
 class PostgresServer {
   public:
-    struct Options {
-        std::vector<std::string> initdb_arguments = {"--data-checksums"};
-        std::vector<std::string> settings = {};  // lines of postgresql.conf
-        // Lines of pg_hba.conf after the one that lets the superuser in on the socket.
-        std::vector<std::string> hba = {"local all all scram-sha-256",
-                                        "host all all 127.0.0.1/32 scram-sha-256",
-                                        "local replication all scram-sha-256",
-                                        "host replication all 127.0.0.1/32 scram-sha-256"};
-    };
     // initdb and start.
-    explicit PostgresServer(const Options& options = {});
+    explicit PostgresServer(const ServerOptions& options = {});
     // Starts on a data directory that is there, which it does not own.
     static std::unique_ptr<PostgresServer> on(const std::string& data_directory,
                                               std::vector<std::string> settings = {});

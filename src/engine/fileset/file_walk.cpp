@@ -125,7 +125,9 @@ class Walker {
         std::vector<std::pair<std::string, int>> failures;
         glob_failures = &failures;
         glob_t matched{};
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): only with GLOB_TILDE, which is not used
         const int status = glob(pattern.c_str(), 0, note_glob_failure, &matched);
+        glob_failures = nullptr;
         const std::unique_ptr<glob_t, void (*)(glob_t*)> freed(&matched, globfree);
         if (status == GLOB_NOSPACE)
             return fail(Code::failed, "out of memory while matching {}", printable(pattern));
@@ -212,9 +214,9 @@ class Walker {
             child.name = entry->d_name;
             if (child.name == "." || child.name == "..") continue;
             const int error = look(fd, child);
+            if (error == ENOENT) continue;
+            if (error != 0) note_unreadable(joined(path, child.name), error, false);
             if (error == 0) children.push_back(std::move(child));
-            if (error != 0 && error != ENOENT)
-                note_unreadable(joined(path, child.name), error, false);
         }
         return errno == 0 ? Status() : folder_failed(path, errno);
     }
@@ -276,7 +278,7 @@ class Walker {
 
 }  // namespace
 
-Result<FileSet> walk(const WalkRequest& request, StopToken stop) {
+Result<FileSet> walk(const WalkRequest& request, const StopToken& stop) {
     return Walker(request, stop).run();
 }
 

@@ -68,7 +68,7 @@ struct WalkRequest {
 // stored with what it leads to, link by link; links found inside a folder are stored and not
 // followed. File systems like /proc are never entered. `usage` for a path that is not absolute;
 // `interrupted` when asked to stop.
-Result<FileSet> walk(const WalkRequest& request, StopToken stop);
+Result<FileSet> walk(const WalkRequest& request, const StopToken& stop);
 
 // The error for a file or folder that we may not read, with who we are and the command that helps.
 Error unreadable_error(std::string_view path, int error, bool is_folder);

@@ -124,7 +124,7 @@ class FilesetEngine final : public Engine {
 
     std::vector<CheckLine> check(StopToken stop) override {
         const auto request = walk_request(settings_);
-        const auto files = walk(request, std::move(stop));
+        const auto files = walk(request, stop);
         if (!files.ok()) return {error_line("files", files.error())};
         std::vector<CheckLine> lines;
         for (std::size_t area = 0; area < kAreas.size(); ++area) {

@@ -131,8 +131,9 @@ class FilesetRestore final : public RestoreSession {
                 return status;
             }
         }
-        ASB_CHECK(sync_folder(request_.files_dir));
         published_ = true;
+        discard();
+        ASB_CHECK(sync_folder(request_.files_dir));
         if (request_.drop_old) drop_old();
         return {};
     }
@@ -232,12 +233,13 @@ class FilesetRestore final : public RestoreSession {
         }
     }
 
-    // Removes what was staged and, unless published, the folders that were made for it.
+    // Removes the staging folder and, unless published, the folders that were made for it.
     void discard() {
         if (staging_.empty()) return;
         if (tree_ && !published_) tree_->unseal();
         if (const auto status = remove_tree(staging_); !status.ok())
             context_.log.warning("{}", status.error().fact);
+        staging_.clear();
         if (published_) return;
         for (std::filesystem::path made = request_.files_dir;
              made.has_relative_path() && made != made_from_; made = made.parent_path())

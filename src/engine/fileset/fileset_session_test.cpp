@@ -316,6 +316,7 @@ TEST(FilesetEngine, RefusesToStartWhenSomethingIsUnreadable) {
 TEST(FilesetEngine, ChecksEachSettingOnALineOfItsOwn) {
     const TempFolder temp;
     temp.file("app/a.conf", "12345");
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): tests have one thread
     setenv("ASB_FILESET_TEST_A", "1", 1);
     const auto settings = settings_with({{"CONFIG_PATHS", temp.at("app")},
                                          {"LOG_PATHS", temp.at("log")},
@@ -330,6 +331,7 @@ TEST(FilesetEngine, ChecksEachSettingOnALineOfItsOwn) {
 }
 
 TEST(FilesetEngine, RecordsNamedEnvironmentSettings) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): tests have one thread
     setenv("ASB_FILESET_TEST_B", "it's $5", 1);
     const std::string name = "ASB_FILESET_TEST_B";
     Backup backup({{"ENVIRONMENT_NAMES", name}});
@@ -337,7 +339,7 @@ TEST(FilesetEngine, RecordsNamedEnvironmentSettings) {
     EXPECT_EQ(data, "ASB_FILESET_TEST_B=\"it's \\$5\"\n");
     EXPECT_EQ(header.mode, 0600U);
     EXPECT_EQ(backup.session->expected_bytes(), data.size());
-    EXPECT_THAT(backup.session->plan(), ElementsAre("ENVIRONMENT_NAMES: 1 settings, 29 B"));
+    EXPECT_THAT(backup.session->plan(), ElementsAre("ENVIRONMENT_NAMES: 1 settings, 30 B"));
 }
 
 TEST(FilesetEngine, RefusesEnvironmentSettingsWithoutEncryption) {

@@ -45,7 +45,7 @@ class StagingTree final : public EntrySink {
         EntryHeader header;       // mode, owner, times; of a folder nobody stored: 0700
         bool is_implied = false;  // a folder known only from what is in it
     };
-    Status check_name(const EntryHeader& header) const;
+    [[nodiscard]] Status check_name(const EntryHeader& header) const;
     Result<UniqueFd> open_parent(const std::string& name);
     Status make_parents(const std::string& name);
     Status make_folder(const EntryHeader& header);

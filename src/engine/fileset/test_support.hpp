@@ -36,10 +36,13 @@ class TempFolder {
 
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::string at(const std::string& name) const { return path_ + "/" + name; }
+    // These three are often called for their effect alone.
+    // NOLINTNEXTLINE(modernize-use-nodiscard)
     std::string folder(const std::string& name) const {
         EXPECT_TRUE(make_folders(at(name), 0755).ok());
         return at(name);
     }
+    // NOLINTNEXTLINE(modernize-use-nodiscard)
     std::string file(const std::string& name, const std::string& text) const {
         const auto slash = name.rfind('/');
         if (slash != std::string::npos) folder(name.substr(0, slash));
@@ -47,6 +50,7 @@ class TempFolder {
         EXPECT_TRUE(fd.ok() && write_all(fd.value().get(), as_bytes(text), name).ok());
         return at(name);
     }
+    // NOLINTNEXTLINE(modernize-use-nodiscard)
     std::string link(const std::string& name, const std::string& target) const {
         EXPECT_EQ(symlink(target.c_str(), at(name).c_str()), 0);
         return at(name);

@@ -37,7 +37,7 @@ class ArchiveIntake {
     Progress& progress_;
     FileLedger ledger_;
     RehomingSink rehoming_{sink_, ledger_};
-    std::unique_ptr<TarParser> parser_;  // while an archive is open
+    std::unique_ptr<TarParser> parser_;    // while an archive is open
     std::optional<std::string> manifest_;  // once it has begun
 };
 

@@ -72,8 +72,9 @@ Result<BaseBackupSession::Range> BaseBackupSession::copy_files(ArchiveIntake& in
     context_.log.debug("base backup ended at {}", to_text(end.lsn));
     tablespaces_ = stream.tablespaces();
     if (start.timeline != end.timeline || end.lsn < start.lsn)
-        return with_hint(fail(Code::database, "the server went from timeline {} to {} during the "
-                                              "backup",
+        return with_hint(fail(Code::database,
+                              "the server went from timeline {} to {} during the "
+                              "backup",
                               start.timeline, end.timeline),
                          "nothing was published; run the backup again");
     return Range{start, end};
@@ -97,8 +98,7 @@ Status BaseBackupSession::copy_wal(const std::string& slot, const Range& range, 
 }
 
 // The manifest must be of this server and of this backup.
-Status BaseBackupSession::check_manifest(const ServerManifest& manifest,
-                                         const Range& range) const {
+Status BaseBackupSession::check_manifest(const ServerManifest& manifest, const Range& range) const {
     const bool foreign = manifest.system_identifier != 0 &&
                          std::to_string(manifest.system_identifier) != server_.system_identifier;
     if (foreign) return fail(Code::damaged, "the server's manifest is of another system");

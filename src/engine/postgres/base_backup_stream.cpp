@@ -64,10 +64,10 @@ Error pages_damaged(const std::vector<std::string>& warnings) {
     files.resize(files.size() - more);
     std::string names = files.empty() ? "files named in the server's log" : join(files, ", ");
     if (more != 0) names += fmt::format(" and {} more files", more);
-    return with_hint(fail(Code::damaged, "the database has pages whose checksum is wrong: {}",
-                          names),
-                     "the database's own disk or memory damaged them: keep the older backups, find "
-                     "the tables with pg_amcheck, and restore them or the whole");
+    return with_hint(
+        fail(Code::damaged, "the database has pages whose checksum is wrong: {}", names),
+        "the database's own disk or memory damaged them: keep the older backups, find "
+        "the tables with pg_amcheck, and restore them or the whole");
 }
 
 }  // namespace
@@ -80,8 +80,8 @@ Error BaseBackupStream::explain(Error error) {
 
 Result<LogPosition> BaseBackupStream::start() {
     ASB_CHECK(connection_.send(kCommand));
-    ASB_TRY(const PgResult begin, expect_result(connection_, after(kCheckpointWait),
-                                                PGRES_TUPLES_OK, 2));
+    ASB_TRY(const PgResult begin,
+            expect_result(connection_, after(kCheckpointWait), PGRES_TUPLES_OK, 2));
     ASB_TRY(const LogPosition position, read_position(begin));
     ASB_CHECK(read_tablespaces());
     ASB_CHECK(expect_result(connection_, after(kSilenceMax), PGRES_COPY_OUT, 0));
@@ -90,7 +90,8 @@ Result<LogPosition> BaseBackupStream::start() {
 
 // One row an archive: oid and path, both NULL for the data directory, and its size in kB.
 Status BaseBackupStream::read_tablespaces() {
-    ASB_TRY(const PgResult rows, expect_result(connection_, after(kSilenceMax), PGRES_TUPLES_OK, 3));
+    ASB_TRY(const PgResult rows,
+            expect_result(connection_, after(kSilenceMax), PGRES_TUPLES_OK, 3));
     for (int row = 0; row < PQntuples(rows.get()); ++row) {
         estimated_bytes_ += parse_u64(cell(rows, row, 2)).value_or(0) * kKiB;
         if (is_null(rows, row, 0)) continue;

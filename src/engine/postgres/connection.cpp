@@ -18,6 +18,9 @@ constexpr std::size_t kWarningsMax = 1000;  // one a broken file; the rest says 
 // is longer than this before libpq is asked again.
 constexpr milliseconds kTlsPollSlice{20};
 constexpr milliseconds kPollSlice{60'000};
+// The server gives up a client that is silent for wal_sender_timeout (60 s); a store that is slow
+// to take the last upload may hold us longer. Ten minutes still end a dead client's slot.
+constexpr std::string_view kSenderTimeout = " -c wal_sender_timeout=600000";
 
 milliseconds until(Deadline deadline) {
     const auto left = deadline - std::chrono::steady_clock::now();
@@ -36,11 +39,12 @@ Result<short> wait_socket(int socket, short events, const StopToken& stop, Deadl
         return fail(Code::failed, "cannot wait for the database: errno {}", errno);
     if (ready > 0 && sockets[1].revents != 0) ASB_CHECK(stop.check());
     if (ready <= 0 && left.count() == 0) {
-        Error error = fail(Code::database, "no answer from the database at {} in time",
-                           target.address());
+        Error error =
+            fail(Code::database, "no answer from the database at {} in time", target.address());
         error.retryable = true;
-        return with_hint(std::move(error), "look at the server's load and log, and at the network "
-                                           "between here and there");
+        return with_hint(std::move(error),
+                         "look at the server's load and log, and at the network "
+                         "between here and there");
     }
     return ready > 0 ? sockets[0].revents : short{0};
 }
@@ -57,7 +61,10 @@ Result<ConninfoWords> connection_words(std::string_view conninfo,
     set_default_word(words, "keepalives_idle", "30");
     set_default_word(words, "keepalives_interval", "10");
     set_default_word(words, "keepalives_count", "3");
-    if (options.mode == ConnectionOptions::Mode::replication) set_word(words, "replication", "true");
+    if (options.mode == ConnectionOptions::Mode::replication) {
+        set_word(words, "replication", "true");
+        set_word(words, "options", word(words, "options").append(kSenderTimeout));
+    }
     return words;
 }
 
@@ -73,7 +80,9 @@ PgConn start_connecting(const ConninfoWords& words) {
     return PgConn(PQconnectStartParams(keywords.data(), values.data(), 0));
 }
 
-std::string or_empty(const char* text) { return text == nullptr ? std::string() : text; }
+std::string or_empty(const char* text) {
+    return text == nullptr ? std::string() : text;
+}
 
 ConnectionTarget describe(PGconn* connection, bool replication) {
     ConnectionTarget target{.host = or_empty(PQhost(connection)),
@@ -275,8 +284,8 @@ Result<std::optional<Bytes>> Connection::read_copy(Deadline deadline) {
 Status Connection::write_copy(Bytes message, Deadline deadline) {
     const std::string_view text = as_text(message);
     for (;;) {
-        const int taken = PQputCopyData(state_->connection.get(), text.data(),
-                                        static_cast<int>(text.size()));
+        const int taken =
+            PQputCopyData(state_->connection.get(), text.data(), static_cast<int>(text.size()));
         if (taken < 0) return state_->broken();
         ASB_CHECK(state_->flush(deadline));
         if (taken == 1) return {};
@@ -293,8 +302,7 @@ Status Connection::finish_copy(Deadline deadline) {
 }
 
 std::string Connection::quoted_identifier(std::string_view name) const {
-    const PgText quoted(
-        PQescapeIdentifier(state_->connection.get(), name.data(), name.size()));
+    const PgText quoted(PQescapeIdentifier(state_->connection.get(), name.data(), name.size()));
     return or_empty(quoted.get());
 }
 
@@ -303,9 +311,13 @@ std::string Connection::quoted_literal(std::string_view text) const {
     return or_empty(quoted.get());
 }
 
-const ConnectionTarget& Connection::target() const { return state_->target; }
+const ConnectionTarget& Connection::target() const {
+    return state_->target;
+}
 
-int Connection::server_version() const { return PQserverVersion(state_->connection.get()); }
+int Connection::server_version() const {
+    return PQserverVersion(state_->connection.get());
+}
 
 std::string Connection::reported(const char* name) const {
     return or_empty(PQparameterStatus(state_->connection.get(), name));
@@ -315,7 +327,9 @@ std::vector<std::string> Connection::take_warnings() {
     return std::exchange(state_->warnings, {});
 }
 
-const std::string& Connection::last_sqlstate() const { return state_->sqlstate; }
+const std::string& Connection::last_sqlstate() const {
+    return state_->sqlstate;
+}
 
 std::string_view cell(const PgResult& result, int row, int column) {
     return {PQgetvalue(result.get(), row, column),

@@ -30,8 +30,9 @@ inline constexpr int kServerMajorMax = 18;
 struct ConnectionOptions {
     enum class Mode { normal, replication };  // replication: physical, `replication=true`
     Mode mode = Mode::normal;
-    ConninfoWords overrides = {};  // take the place of what the URL says, e.g. {"dbname", "template1"}
-    bool check_version = true;     // refuse a server that is not kServerMajorMin to kServerMajorMax
+    ConninfoWords overrides =
+        {};                     // take the place of what the URL says, e.g. {"dbname", "template1"}
+    bool check_version = true;  // refuse a server that is not kServerMajorMin to kServerMajorMax
 };
 
 // Where a connection leads, for messages; no secret.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kControlFile = "global/pg_control";
 constexpr std::string_view kTablespaceMap = "tablespace_map";
+constexpr std::string_view kServerManifest = "backup_manifest";
 // pg_control is 8 KiB; a tablespace_map has a line of at most 1 KiB for each tablespace.
 constexpr std::size_t kHeldBytesMax = 16 * kMiB;
 
@@ -66,7 +67,6 @@ Status DataDirectoryWriter::begin(const EntryHeader& header) {
     if (header.type != EntryType::file && header.type != EntryType::folder)
         return fail(Code::damaged, "'{}' is neither a file nor a folder", printable(header.name));
     open_file_ = {};
-    open_path_.clear();
     open_is_file_ = header.type == EntryType::file;
     if (const auto path = below("postgresql/base", header.name))
         return begin_in_base(header, *path);
@@ -78,7 +78,7 @@ Status DataDirectoryWriter::begin(const EntryHeader& header) {
 }
 
 Status DataDirectoryWriter::begin_in_base(const EntryHeader& header, std::string_view path) {
-    open_path_ = path;
+    open_file_.path = path;
     if (!open_is_file_ || (!is_held(path) && !acts_on_the_original(path)))
         return begin_entry(main_->tree(), header, path);
     way_ = is_held(path) ? Way::to_memory : Way::nowhere;
@@ -105,7 +105,7 @@ Status DataDirectoryWriter::begin_in_tablespace(const EntryHeader& header, std::
                     printable(header.name));
     path.remove_prefix(oid.size());
     if (path.empty()) return open_is_file_ ? Status(not_expected(header)) : Status();
-    open_path_ = fmt::format("pg_tblspc/{}{}", oid, path);
+    open_file_.path = fmt::format("pg_tblspc/{}{}", oid, path);
     return begin_entry(found->second->tree(), header, path.substr(1));
 }
 
@@ -121,17 +121,19 @@ Status DataDirectoryWriter::begin_entry(StagedTree& tree, const EntryHeader& hea
 Status DataDirectoryWriter::write(Bytes bytes) {
     ASB_CHECK(context_.stop.check());
     open_file_.size += bytes.size();
-    if (!open_path_.empty()) open_file_.crc = crc32c(open_file_.crc, bytes);
+    if (!open_file_.path.empty()) open_file_.crc32c = crc32c(open_file_.crc32c, bytes);
     if (way_ == Way::to_file) return tree_->write(bytes);
-    if (way_ == Way::to_memory) held_[open_path_].append(as_text(bytes));
+    if (way_ == Way::to_memory) held_[open_file_.path].append(as_text(bytes));
     return {};
 }
 
 Status DataDirectoryWriter::end() {
     if (!open_is_file_) return {};
-    if (!open_path_.empty()) arrived_[open_path_] = open_file_;
     if (way_ == Way::nowhere)
-        notes_.push_back(fmt::format("{} was left out: it belongs to the original", open_path_));
+        notes_.push_back(
+            fmt::format("{} was left out: it belongs to the original", open_file_.path));
+    if (!open_file_.path.empty() && open_file_.path != kServerManifest)
+        arrived_.add(std::move(open_file_));
     return way_ == Way::to_file ? tree_->end_file() : Status();
 }
 
@@ -152,14 +154,17 @@ Status DataDirectoryWriter::publish() {
 }
 
 Status DataDirectoryWriter::check_whole() {
-    for (const auto* needed : {"backup_label", "backup_manifest", kControlFile.data()})
-        if (!arrived_.contains(needed))
-            return fail(Code::damaged, "{} is missing from the backup", needed);
+    if (!main_->tree().has_file(kServerManifest))
+        return fail(Code::damaged, "{} is missing from the backup", kServerManifest);
     if (wal_files_ == 0)
         return fail(Code::damaged, "the backup holds no WAL: no server could start from it");
-    ASB_TRY(const auto manifest,
-            main_->tree().read_back("backup_manifest", kServerManifestBytesMax));
-    return check_against_manifest(manifest, arrived_);
+    ASB_TRY(const auto text, main_->tree().read_back(kServerManifest, kServerManifestBytesMax));
+    ASB_TRY(auto manifest, parse_server_manifest(text));
+    ASB_CHECK(arrived_.compare(manifest));
+    // The manifest has vouched for them if they are there; these are not optional.
+    if (held_.contains(std::string(kControlFile)) && main_->tree().has_file("backup_label"))
+        return {};
+    return fail(Code::damaged, "backup_label or {} is missing from the backup", kControlFile);
 }
 
 Status DataDirectoryWriter::complete() {
@@ -203,7 +208,8 @@ void DataDirectoryWriter::describe() {
     for (const auto& place : options_.tablespaces)
         report_.push_back(fmt::format("tablespace {} is at {} (it was at {})", place.oid,
                                       place.new_path, place.old_path));
-    for (auto& note : notes_) report_.push_back(std::move(note));
+    for (auto* notes : {&options_.notes, &notes_})
+        for (auto& note : *notes) report_.push_back(std::move(note));
 }
 
 Status DataDirectoryWriter::drop_old() {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "engine/engine.hpp"
-#include "engine/postgres/data_directory_manifest.hpp"
 #include "engine/postgres/data_directory_staging.hpp"
 #include "engine/postgres/data_directory_tablespaces.hpp"
+#include "engine/postgres/file_ledger.hpp"
 
 namespace asb::postgres {
 
@@ -21,10 +21,11 @@ struct DataDirectoryOptions {
     std::vector<TablespacePlace> tablespaces;
     std::optional<Owner> owner;  // who the files shall belong to; nullopt: us
     unsigned jobs = 2;
-    bool force = false;     // move a data directory that is there aside
-    bool drop_old = false;  // and remove it at the end
-    bool durable = true;    // false for a throw-away copy: nothing is forced to disk
-    int major = 0;          // for the report; 0: not known
+    bool force = false;              // move a data directory that is there aside
+    bool drop_old = false;           // and remove it at the end
+    bool durable = true;             // false for a throw-away copy: nothing is forced to disk
+    int major = 0;                   // for the report; 0: not known
+    std::vector<std::string> notes;  // lines for the report that are known beforehand
 };
 
 // Used once, from one thread; threads of its own only inside publish. Memory: a record of about
@@ -68,10 +69,10 @@ class DataDirectoryWriter final : public RestoreSession {
     StagedTree* tree_ = nullptr;  // of the open entry
     Way way_ = Way::nowhere;
     bool open_is_file_ = false;
-    std::string open_path_;  // as the server's manifest calls it; empty for WAL
-    ArrivedFile open_file_;
+    // The path is as the server's manifest calls it; empty for WAL, which it does not list.
+    FileLedger::Entry open_file_;
     std::map<std::string, std::string> held_;  // small files kept in memory, by path
-    ArrivedFiles arrived_;
+    FileLedger arrived_;
     std::uint64_t wal_files_ = 0;
     std::vector<std::string> notes_;
     std::vector<std::string> report_;

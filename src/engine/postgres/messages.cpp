@@ -25,7 +25,9 @@ Error malformed(std::string_view what, Bytes message) {
                 message.size());
 }
 
-char tag(Bytes message) { return message.empty() ? '\0' : std::to_integer<char>(message[0]); }
+char tag(Bytes message) {
+    return message.empty() ? '\0' : std::to_integer<char>(message[0]);
+}
 
 // 'n', then two strings, each ended by a zero byte, and nothing after.
 Result<BackupMessage> parse_archive_begins(Bytes message) {
@@ -81,8 +83,7 @@ std::array<std::byte, kStatusUpdateBytes> status_update(Lsn received, Instant at
     store_u64(&message[1], received.value);  // written
     store_u64(&message[9], received.value);  // flushed
     store_u64(&message[17], 0);              // applied: never
-    store_u64(&message[25],
-              static_cast<std::uint64_t>(since_1970.count() - kEpochMicroseconds));
+    store_u64(&message[25], static_cast<std::uint64_t>(since_1970.count() - kEpochMicroseconds));
     message[33] = std::byte{0};  // no reply wanted
     return message;
 }

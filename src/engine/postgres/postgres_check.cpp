@@ -89,9 +89,9 @@ void PostgresCheck::check_connection(Result<Connection>& sql,
     const std::string subject = "database connection";
     if (sql.ok()) {
         const ConnectionTarget& target = sql->target();
-        lines_.push_back(line(Verdict::ok, subject, fmt::format("{} as {}, database {}",
-                                                                target.address(), target.user,
-                                                                target.database)));
+        lines_.push_back(line(
+            Verdict::ok, subject,
+            fmt::format("{} as {}, database {}", target.address(), target.user, target.database)));
     } else if (replication.ok()) {
         lines_.push_back(line(Verdict::warn, subject,
                               "a backup works without it, its size and a restore into the database "
@@ -111,16 +111,16 @@ void PostgresCheck::check_version(Connection& connection) {
 }
 
 void PostgresCheck::check_role(Connection& sql) {
-    const auto may = row(sql, "SELECT rolreplication OR rolsuper FROM pg_roles "
-                              "WHERE rolname = current_user");
+    const auto may = row(sql,
+                         "SELECT rolreplication OR rolsuper FROM pg_roles "
+                         "WHERE rolname = current_user");
     may_replicate_ = may && may->front() == "t";
     const std::string& user = sql.target().user;
-    lines_.push_back(may_replicate_
-                         ? line(Verdict::ok, "role", user + " may replicate")
-                         : line(Verdict::fail, "role",
-                                user + " lacks the REPLICATION attribute",
-                                fmt::format("ALTER ROLE {} REPLICATION;",
-                                            sql.quoted_identifier(user))));
+    lines_.push_back(
+        may_replicate_
+            ? line(Verdict::ok, "role", user + " may replicate")
+            : line(Verdict::fail, "role", user + " lacks the REPLICATION attribute",
+                   fmt::format("ALTER ROLE {} REPLICATION;", sql.quoted_identifier(user))));
 }
 
 // pg_hba.conf is judged before the role, so a role too weak shows that its line is there.
@@ -144,8 +144,9 @@ void PostgresCheck::check_wal_level(Connection& sql) {
 
 // The one that this check itself holds is a proof already; the numbers tell how near the limit is.
 void PostgresCheck::check_senders(Connection& sql) {
-    const auto use = row(sql, "SELECT count(*), current_setting('max_wal_senders') "
-                              "FROM pg_stat_replication");
+    const auto use = row(sql,
+                         "SELECT count(*), current_setting('max_wal_senders') "
+                         "FROM pg_stat_replication");
     if (!use) return;
     const std::string detail = fmt::format("{} of {} in use", use->at(0), use->at(1));
     const bool none = use->at(1) == "0";
@@ -163,13 +164,14 @@ void PostgresCheck::check_slots(Result<Connection>& sql, Result<Connection>& rep
         lines_.push_back(failed(subject, probed.error()));
         return;
     }
-    const auto use = sql.ok() ? row(*sql, "SELECT count(*), "
-                                          "current_setting('max_replication_slots') "
-                                          "FROM pg_replication_slots")
+    const auto use = sql.ok() ? row(*sql,
+                                    "SELECT count(*), "
+                                    "current_setting('max_replication_slots') "
+                                    "FROM pg_replication_slots")
                               : std::nullopt;
-    lines_.push_back(line(Verdict::ok, subject,
-                          use ? fmt::format("{} of {} in use", use->at(0), use->at(1))
-                              : "a slot is free"));
+    lines_.push_back(
+        line(Verdict::ok, subject,
+             use ? fmt::format("{} of {} in use", use->at(0), use->at(1)) : "a slot is free"));
 }
 
 void PostgresCheck::check_page_checksums(Connection& connection) {
@@ -183,8 +185,9 @@ void PostgresCheck::check_page_checksums(Connection& connection) {
 }
 
 void PostgresCheck::check_size(Connection& sql) {
-    const auto size = row(sql, "SELECT coalesce(sum(pg_database_size(oid)), 0)::bigint, count(*) "
-                               "FROM pg_database WHERE has_database_privilege(oid, 'CONNECT')");
+    const auto size = row(sql,
+                          "SELECT coalesce(sum(pg_database_size(oid)), 0)::bigint, count(*) "
+                          "FROM pg_database WHERE has_database_privilege(oid, 'CONNECT')");
     const auto bytes = size ? parse_u64(size->at(0)) : std::nullopt;
     if (!bytes) return;
     lines_.push_back(line(Verdict::ok, "data size",
@@ -192,8 +195,8 @@ void PostgresCheck::check_size(Connection& sql) {
 }
 
 void PostgresCheck::check_tls(const ConnectionTarget& target) {
-    const bool loopback = target.host == "localhost" || target.host == "::1" ||
-                          target.host.starts_with("127.");
+    const bool loopback =
+        target.host == "localhost" || target.host == "::1" || target.host.starts_with("127.");
     if (target.tls)
         lines_.push_back(line(Verdict::ok, "TLS", "in use"));
     else if (target.unix_socket || loopback)
@@ -208,14 +211,14 @@ void PostgresCheck::check_tls(const ConnectionTarget& target) {
 // Seconds since the newest transaction replayed, 0 when all that was received is replayed: an idle
 // primary sends no transactions, and that is no lag.
 void PostgresCheck::check_standby(Connection& sql) {
-    const auto lag = row(
-        sql,
-        "SELECT pg_is_in_recovery(), CASE WHEN pg_last_wal_receive_lsn() = "
-        "pg_last_wal_replay_lsn() THEN 0 ELSE coalesce(extract(epoch FROM now() - "
-        "pg_last_xact_replay_timestamp()), 0) END::bigint");
+    const auto lag = row(sql,
+                         "SELECT pg_is_in_recovery(), CASE WHEN pg_last_wal_receive_lsn() = "
+                         "pg_last_wal_replay_lsn() THEN 0 ELSE coalesce(extract(epoch FROM now() - "
+                         "pg_last_xact_replay_timestamp()), 0) END::bigint");
     if (!lag || lag->at(0) != "t") return;
     const std::uint64_t seconds = parse_u64(lag->at(1)).value_or(0);
-    const std::string detail = fmt::format("{} behind", human_duration(std::chrono::seconds(seconds)));
+    const std::string detail =
+        fmt::format("{} behind", human_duration(std::chrono::seconds(seconds)));
     lines_.push_back(seconds <= kStandbyLagSecondsMax
                          ? line(Verdict::ok, "standby lag", detail)
                          : line(Verdict::warn, "standby lag", detail,

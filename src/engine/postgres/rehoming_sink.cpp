@@ -42,8 +42,8 @@ EntryHeader RehomingSink::owned(std::string name, EntryType type, std::uint64_t 
     header.size = size;
     header.link_target.clear();
     const bool group_reads = (owner_.mode & 0040U) != 0;  // initdb --allow-group-access
-    header.mode = type == EntryType::folder ? (group_reads ? 0750 : 0700)
-                                            : (group_reads ? 0640 : 0600);
+    header.mode =
+        type == EntryType::folder ? (group_reads ? 0750 : 0700) : (group_reads ? 0640 : 0600);
     header.mtime_seconds = seconds;
     header.mtime_nanoseconds = 0;
     return header;

@@ -63,9 +63,10 @@ std::string hba_hint(const ConnectionTarget& target, std::string_view message) {
     seen.tls = target.tls || contains(message, "SSL encryption");
     const std::string_view client = quoted_after(message, "host \"");
     if (client == "[local]") seen.unix_socket = true;
-    return fmt::format("add this line to the server's pg_hba.conf: {} -- then run: SELECT "
-                       "pg_reload_conf();",
-                       hba_line(seen, client));
+    return fmt::format(
+        "add this line to the server's pg_hba.conf: {} -- then run: SELECT "
+        "pg_reload_conf();",
+        hba_line(seen, client));
 }
 
 std::string login_hint(const ConnectionTarget& target, std::string_view message) {
@@ -115,9 +116,10 @@ std::string removed_wal_hint(std::string_view message) {
 std::string hint_for(const ConnectionTarget& target, std::string_view state,
                      std::string_view message) {
     if (state == "28P01")
-        return fmt::format("check user and password in DATABASE_URL; to set a new one: ALTER ROLE "
-                           "{} PASSWORD '...';",
-                           sql_name(target.user));
+        return fmt::format(
+            "check user and password in DATABASE_URL; to set a new one: ALTER ROLE "
+            "{} PASSWORD '...';",
+            sql_name(target.user));
     if (state == "28000") return login_hint(target, message);
     if (state == "42501") return privilege_hint(target);
     if (state == "53300") return wal_senders_hint(message);
@@ -210,8 +212,9 @@ Error server_error(const ConnectionTarget& target, std::string_view state,
         Error error = fail(Code::database, "the connection to the database at {} broke: {}",
                            target.address(), primary_text(message));
         error.retryable = true;
-        return with_hint(std::move(error), "look at the server's log for that moment, then run it "
-                                           "again");
+        return with_hint(std::move(error),
+                         "look at the server's log for that moment, then run it "
+                         "again");
     }
     return with_hint(fail(Code::database, "the database at {} says: {} (SQLSTATE {})",
                           target.address(), primary_text(message), state),

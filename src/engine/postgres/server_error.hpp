@@ -9,8 +9,8 @@
 
 namespace asb {
 
-// The five characters of SQLSTATE in a message written with PQERRORS_VERBOSE ("FATAL:  28P01: ..."),
-// or empty: libpq gives no other way to learn the state of a failed connection.
+// The five characters of SQLSTATE in a message written with PQERRORS_VERBOSE ("FATAL:  28P01:
+// ..."), or empty: libpq gives no other way to learn the state of a failed connection.
 [[nodiscard]] std::string sqlstate_in(std::string_view message);
 
 // A connection attempt that failed with libpq's `message`.

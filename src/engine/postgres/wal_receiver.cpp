@@ -10,8 +10,9 @@ namespace {
 constexpr std::chrono::seconds kNoWalMax{60};
 
 Error timeline_changed(std::uint32_t timeline) {
-    return with_hint(fail(Code::database, "the server left timeline {} while its WAL was copied: "
-                                          "it was promoted, or follows another primary",
+    return with_hint(fail(Code::database,
+                          "the server left timeline {} while its WAL was copied: "
+                          "it was promoted, or follows another primary",
                           timeline),
                      "nothing was published; run the backup again");
 }

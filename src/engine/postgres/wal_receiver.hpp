@@ -14,8 +14,7 @@ namespace asb {
 // usable. `database` when the server no longer has that WAL, when it changed its timeline, or when
 // no WAL arrives for a minute.
 Status receive_wal(Connection& connection, const std::string& slot, const WalSegments::Range& range,
-                   EntrySink& sink, const WalSegments::MakeHeader& make_header,
-                   Progress& progress);
+                   EntrySink& sink, const WalSegments::MakeHeader& make_header, Progress& progress);
 
 // The history of `timeline` (> 1) as the entry postgresql/wal/<timeline>.history.
 Status receive_timeline_history(Connection& connection, std::uint32_t timeline, EntrySink& sink,

@@ -18,10 +18,10 @@ std::uint64_t WalSegments::left_in_segment() const {
 
 Status WalSegments::begin_segment() {
     open_ = true;
-    return sink_.begin(make_header_(
-        fmt::format("{}/{}", kWalFolder,
-                    wal_file_name(range_.timeline, position_, range_.segment_bytes)),
-        range_.segment_bytes));
+    return sink_.begin(
+        make_header_(fmt::format("{}/{}", kWalFolder,
+                                 wal_file_name(range_.timeline, position_, range_.segment_bytes)),
+                     range_.segment_bytes));
 }
 
 // `bytes` lies within one segment.
@@ -53,7 +53,8 @@ Status WalSegments::finish() {
     ASB_ASSERT(complete());
     const std::vector<std::byte> zeros(open_ ? kZerosBytes : 0);
     while (open_)
-        ASB_CHECK(write(Bytes(zeros).first(std::min<std::uint64_t>(left_in_segment(), kZerosBytes))));
+        ASB_CHECK(
+            write(Bytes(zeros).first(std::min<std::uint64_t>(left_in_segment(), kZerosBytes))));
     return {};
 }
 

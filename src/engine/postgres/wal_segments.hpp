@@ -26,7 +26,10 @@ class WalSegments {
     using MakeHeader = std::function<EntryHeader(std::string name, std::uint64_t size)>;
 
     WalSegments(EntrySink& sink, const Range& range, MakeHeader make_header)
-        : sink_(sink), range_(range), make_header_(std::move(make_header)), position_(range.start) {}
+        : sink_(sink),
+          range_(range),
+          make_header_(std::move(make_header)),
+          position_(range.start) {}
 
     // What lies after the range's end is dropped; `database` when it is not what comes next.
     Status take(const WalData& wal);

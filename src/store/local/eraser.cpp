@@ -61,7 +61,7 @@ class LocalEraser : public StoreEraser {
         return key.ok() ? std::optional(std::move(*key)) : std::nullopt;
     }
 
-    Status sync_after_erase(const Spot& spot) const {
+    [[nodiscard]] Status sync_after_erase(const Spot& spot) const {
         const int injected = fail_point("store.local.sync_folder");
         if (injected == 0 && fsync(spot.folder.get()) == 0) return {};
         return step_error(injected != 0 ? injected : errno, "cannot sync the folder of", spot.path,

@@ -92,7 +92,7 @@ class LocalWriter : public ObjectWriter {
         return {};
     }
 
-    Status pass(std::string_view point, std::string_view action) const {
+    [[nodiscard]] Status pass(std::string_view point, std::string_view action) const {
         const int injected = fail_point(point);
         if (injected != 0) return step_error(injected, action, spot_.path, root_);
         return {};
@@ -106,13 +106,13 @@ class LocalWriter : public ObjectWriter {
         write_back_begun_ = size_;
     }
 
-    Status sync_file() const {
+    [[nodiscard]] Status sync_file() const {
         ASB_CHECK(pass("store.local.sync", "cannot sync"));
         if (fsync(fd_.get()) != 0) return step_error(errno, "cannot sync", spot_.path, root_);
         return {};
     }
 
-    Status check_length() const {
+    [[nodiscard]] Status check_length() const {
         struct stat info {};
         if (fstat(fd_.get(), &info) != 0)
             return step_error(errno, "cannot check", spot_.path, root_);
@@ -132,7 +132,7 @@ class LocalWriter : public ObjectWriter {
         return {};
     }
 
-    Status sync_names() const {
+    [[nodiscard]] Status sync_names() const {
         ASB_CHECK(pass("store.local.sync_folder", "cannot sync the folder of"));
         return sync_folders(root_, spot_, key_);
     }

@@ -1,0 +1,85 @@
+#include "app/command_line.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/drivers.hpp"
+
+namespace asb {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ParsedCommandLine parse(std::vector<const char*> words) {
+    words.insert(words.begin(), "auth-service-backup");
+    return parse_command_line(static_cast<int>(words.size()), words.data(),
+                              all_options(all_drivers()));
+}
+
+Invocation good(std::vector<const char*> words) {
+    auto parsed = parse(std::move(words));
+    EXPECT_TRUE(parsed.invocation.has_value()) << parsed.text;
+    return parsed.invocation.value_or(Invocation{});
+}
+
+void expect_usage(std::vector<const char*> words, const std::string& text) {
+    const auto parsed = parse(std::move(words));
+    EXPECT_FALSE(parsed.invocation.has_value()) << text;
+    EXPECT_EQ(parsed.exit_status, 2);
+    EXPECT_THAT(parsed.text, HasSubstr(text));
+}
+
+TEST(CommandLine, ABackupsTypeIsAWordOrAnOption) {
+    EXPECT_EQ(good({"backup"}).backup.type, BackupType::full);
+    EXPECT_EQ(good({"backup", "config"}).backup.type, BackupType::config);
+    EXPECT_EQ(good({"backup", "--type", "config", "--dry-run"}).backup.type, BackupType::config);
+    expect_usage({"backup", "full", "--type", "config"}, "two types");
+    expect_usage({"backup", "--type", "incremental"},
+                 "no backup type 'incremental' in this version\nhint: ");
+}
+
+TEST(CommandLine, RestoreSpeaksTheProductsPage) {
+    EXPECT_EQ(good({"restore", "--list"}).verb, Verb::list);
+    const auto verify = good({"restore", "--verify", "/x/b.tar.gz.enc"});
+    EXPECT_EQ(verify.verb, Verb::verify);
+    EXPECT_EQ(verify.verify_reference, "/x/b.tar.gz.enc");
+    const auto restore = good({"restore", "--backup-file", "latest", "--force", "--dry-run"});
+    EXPECT_EQ(restore.verb, Verb::restore);
+    EXPECT_TRUE(restore.restore.request.force && restore.restore.dry_run);
+    EXPECT_THAT(restore.restore.request.components, ElementsAre("database"));
+}
+
+TEST(CommandLine, RestoreIsToldOneThing) {
+    expect_usage({"restore"}, "exactly one of");
+    expect_usage({"restore", "--list", "--verify", "x"}, "exactly one of");
+    expect_usage({"restore", "--backup-file", "x", "--drop-old"}, "--drop-old goes with --force");
+    expect_usage({"restore", "--backup-file", "x", "--all-databases", "--target-dir", "/d"},
+                 "leave out --all-databases");
+    expect_usage({"restore", "--backup-file", "x", "--tablespace", "16384"}, "is not OID=NEWPATH");
+}
+
+TEST(CommandLine, TakesSettingsButNoSecrets) {
+    EXPECT_EQ(good({"list", "--set", "LOG_DIR=/l"}).settings.at("LOG_DIR"), "/l");
+    EXPECT_EQ(good({"list", "--backup-dir", "/r"}).settings.at("BACKUP_DIR"), "/r");
+    expect_usage({"list", "--set", "BACKUP_ENCRYPTION_KEY=x"}, "the command line is public");
+    expect_usage({"list", "--set", "NOTHING=x"}, "is not NAME=VALUE of a setting");
+}
+
+TEST(CommandLine, UnknownWordsAreNamed) {
+    expect_usage({"explode"}, "explode");
+    expect_usage({"backup", "--tpye", "full"}, "--tpye");
+    EXPECT_TRUE(parse({"list", "--json", "--nonsense"}).json);
+}
+
+TEST(CommandLine, EveryVerbHasHelpWithAnExample) {
+    for (const char* verb : {"backup", "restore", "list", "verify", "check", "config"}) {
+        const auto parsed = parse({verb, "--help"});
+        EXPECT_EQ(parsed.exit_status, 0);
+        EXPECT_THAT(parsed.text, HasSubstr("Example:\n  auth-service-backup ")) << verb;
+        EXPECT_THAT(parsed.text, HasSubstr("--json")) << verb;
+    }
+}
+
+}  // namespace
+}  // namespace asb

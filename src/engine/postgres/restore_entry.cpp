@@ -1,0 +1,197 @@
+#include "engine/postgres/restore_entry.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "engine/postgres/restore_facts.hpp"
+#include "engine/postgres/restore_to_database.hpp"
+
+namespace asb {
+namespace {
+
+using namespace postgres;
+
+// A directory restore as decided: places looked at, nothing made.
+struct DirectoryPlan {
+    BackupIdentity identity;
+    TargetPlace place;
+    DataDirectoryOptions options;
+};
+
+std::vector<std::string> owner_notes(const std::string& user, const std::optional<Owner>& owner,
+                                     const std::string& directory) {
+    if (geteuid() == 0 && !owner)
+        return {
+            fmt::format("warning: there is no user '{}' here, so the files belong to root; "
+                        "chown them to the server's user before the first start",
+                        user)};
+    const auto closed = closed_folder(owner, directory);
+    if (closed.empty()) return {};
+    return {fmt::format("warning: user {} may not enter {}; before the first start: chmod o+x {}",
+                        owner->user, closed, shell_quote(closed))};
+}
+
+Result<DirectoryPlan> decide_directory(const Settings& settings, const RestoreRequest& request,
+                                       const Json& facts) {
+    DirectoryPlan plan;
+    ASB_TRY(plan.identity, read_identity(facts));
+    ASB_TRY(plan.place, look_at(request.target_dir));
+    ASB_CHECK(check_place(plan.place, request.force));
+    const auto& user = settings.text("POSTGRES_RUN_AS");
+    auto& options = plan.options;
+    options.target = plan.place.path;
+    options.owner = find_owner(user);
+    options.jobs = request.jobs;
+    options.force = request.force;
+    options.drop_old = request.drop_old;
+    options.major = plan.identity.major;
+    options.notes = owner_notes(user, options.owner, plan.place.path);
+    ASB_TRY(options.tablespaces, place_tablespaces(request, plan.place.path, facts));
+    for (const auto& tablespace : options.tablespaces) {
+        ASB_TRY(const auto there, look_at(tablespace.new_path));
+        ASB_CHECK(check_place(there, false));
+    }
+    ASB_CHECK(check_space(plan.place.path, request.data_bytes,
+                          "free some space there, or name a folder on another disk"));
+    return plan;
+}
+
+RestorePlan describe(const DirectoryPlan& decided, std::uint64_t bytes) {
+    const auto& options = decided.options;
+    RestorePlan plan;
+    plan.steps.push_back(fmt::format("write the data directory ({}) beside {}{}",
+                                     human_bytes(bytes), options.target,
+                                     options.owner ? ", owned by " + options.owner->user : ""));
+    for (const auto& place : options.tablespaces)
+        plan.steps.push_back(fmt::format("write tablespace {} to {}, not to {}", place.oid,
+                                         place.new_path, place.old_path));
+    plan.steps.emplace_back(
+        "check every file against the server's own manifest, force all to disk");
+    plan.steps.push_back(
+        fmt::format("put global/pg_control last and rename into place as {}", options.target));
+    if (!decided.place.empty)
+        plan.replaces.push_back(fmt::format("the folder {} ({})", options.target,
+                                            options.drop_old
+                                                ? "removed afterwards"
+                                                : "kept as " + options.target + ".before-<time>"));
+    for (const auto& note : options.notes) plan.steps.push_back(note);
+    return plan;
+}
+
+// A database restore as decided.
+struct DatabasePlan {
+    BackupIdentity identity;
+    DatabaseRestoreOptions options;
+};
+
+// The unpacked data directory, and beside it a dump that is at most as large.
+std::uint64_t staging_bytes(const RestoreRequest& request) {
+    return 2 * request.data_bytes;
+}
+
+Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequest& request,
+                                     const Json& facts) {
+    DatabasePlan plan;
+    ASB_TRY(plan.identity, read_identity(facts));
+    auto& options = plan.options;
+    options.url = settings.text("DATABASE_URL");
+    if (options.url.empty())
+        return with_hint(fail(Code::usage, "there is no database to restore into"),
+                         "set DATABASE_URL, or name a folder with --target-dir");
+    ASB_TRY(options.programs, find_server_programs(settings.text("POSTGRES_BIN_DIR"),
+                                                   plan.identity.major, StopToken()));
+    const auto& user = settings.text("POSTGRES_RUN_AS");
+    options.owner = find_owner(user);
+    if (geteuid() == 0 && !options.owner)
+        return with_hint(fail(Code::database,
+                              "the private server may not run as root, and there "
+                              "is no user '{}'",
+                              user),
+                         "set POSTGRES_RUN_AS to the server's user, or restore with --target-dir");
+    options.all_databases = request.all_databases;
+    options.force = request.force;
+    options.drop_old = request.drop_old;
+    options.jobs = request.jobs;
+    options.staging_base = staging_base(request.staging_dir);
+    options.facts = facts;
+    ASB_CHECK(check_space(options.staging_base, staging_bytes(request),
+                          "free some space there, or name another place with --staging"));
+    return plan;
+}
+
+// The part of the checks that asks the server; with --all-databases the names are known only from
+// the opened backup, so there only what can be told now.
+Result<RestorePlan> ask_server(const DatabasePlan& decided, const StopToken& stop) {
+    const auto& options = decided.options;
+    ASB_TRY(auto server, TargetServer::open(options.url, options.all_databases,
+                                            decided.identity.major, new_restore_id(), stop));
+    RestorePlan plan;
+    ASB_TRY(const auto leftovers, server.leftovers());
+    for (const auto& name : leftovers)
+        plan.replaces.push_back(
+            fmt::format("database \"{}\", left by a restore that died (dropped)", name));
+    if (options.all_databases) {
+        plan.replaces.push_back(
+            fmt::format("each database at {} that the backup holds too ({})", server.address(),
+                        options.drop_old ? "dropped afterwards" : "kept as <name>__before_<id>"));
+        return plan;
+    }
+    const auto& name = server.url_database();
+    ASB_TRY(const auto occupancy, server.occupancy(name));
+    ASB_CHECK(check_occupancy(name, occupancy, options.force));
+    if (occupancy == Occupancy::filled)
+        plan.replaces.push_back(fmt::format(
+            "database \"{}\" at {} ({})", name, server.address(),
+            options.drop_old ? "dropped afterwards" : "kept as " + name + "__before_<id>"));
+    return plan;
+}
+
+void describe(const DatabasePlan& decided, std::uint64_t bytes, RestorePlan& plan) {
+    const auto& options = decided.options;
+    plan.steps = {
+        fmt::format("unpack the backup ({}) below {} and check every file", human_bytes(bytes),
+                    options.staging_base),
+        fmt::format("open it with a private PostgreSQL {} server ({}{}), recovered to {}",
+                    decided.identity.major, options.programs.folder,
+                    options.owner ? ", as user " + options.owner->user : "",
+                    decided.identity.end_lsn.empty() ? "its end" : decided.identity.end_lsn),
+        "create the roles that the server lacks; leave those that it has as they are",
+        fmt::format("copy {} beside what is there, with {} jobs, and compare every relation, "
+                    "sequence and row count",
+                    options.all_databases ? "each database of the backup" : "the database",
+                    options.jobs),
+        "rename into place in one transaction, ending the sessions on what is replaced"};
+}
+
+}  // namespace
+
+Result<RestorePlan> plan_postgres_restore(const Settings& settings, const RestoreRequest& request,
+                                          const Json& facts) {
+    if (!request.target_dir.empty()) {
+        ASB_TRY(const auto decided, decide_directory(settings, request, facts));
+        return describe(decided, request.data_bytes);
+    }
+    ASB_TRY(const auto decided, decide_database(settings, request, facts));
+    ASB_TRY(auto plan, ask_server(decided, StopToken()));
+    describe(decided, request.data_bytes, plan);
+    return plan;
+}
+
+Result<std::unique_ptr<RestoreSession>> open_postgres_restore(const Settings& settings,
+                                                              const RestoreRequest& request,
+                                                              const Json& facts,
+                                                              SessionContext context) {
+    if (!request.target_dir.empty()) {
+        ASB_TRY(auto decided, decide_directory(settings, request, facts));
+        ASB_TRY(auto writer, DataDirectoryWriter::open(std::move(decided.options), context));
+        return std::unique_ptr<RestoreSession>(std::move(writer));
+    }
+    ASB_TRY(auto decided, decide_database(settings, request, facts));
+    ASB_TRY([[maybe_unused]] const auto plan, ask_server(decided, context.stop));
+    ASB_TRY(auto session, DatabaseRestoreSession::open(std::move(decided.options), context));
+    return std::unique_ptr<RestoreSession>(std::move(session));
+}
+
+}  // namespace asb

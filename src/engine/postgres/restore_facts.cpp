@@ -1,0 +1,31 @@
+#include "engine/postgres/restore_facts.hpp"
+
+#include "base/text.hpp"
+#include "engine/postgres/data_directory_staging.hpp"
+
+namespace asb::postgres {
+
+Result<BackupIdentity> read_identity(const Json& facts) {
+    const auto number = facts.find("version_num");
+    if (number == facts.end() || !number->is_number_integer())
+        return fail(Code::damaged, "the manifest does not say which PostgreSQL wrote the backup");
+    BackupIdentity identity;
+    identity.major = number->get<int>() / 10000;
+    const auto text = [&](const char* key) {
+        const auto found = facts.find(key);
+        return found != facts.end() && found->is_string() ? found->get<std::string>() : "";
+    };
+    identity.version = text("version");
+    identity.end_lsn = text("end_lsn");
+    return identity;
+}
+
+Status check_space(const std::string& path, std::uint64_t bytes, const char* hint) {
+    ASB_TRY(const auto free, free_space(existing_ancestor(path)));
+    if (free >= bytes) return {};
+    return with_hint(fail(Code::space, "restoring needs {} at {}, which has {} free",
+                          human_bytes(bytes), path, human_bytes(free)),
+                     hint);
+}
+
+}  // namespace asb::postgres

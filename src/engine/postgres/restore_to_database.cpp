@@ -1,0 +1,187 @@
+#include "engine/postgres/restore_to_database.hpp"
+
+#include <algorithm>
+
+#include "base/fail_point.hpp"
+#include "base/text.hpp"
+#include "engine/postgres/swap_check.hpp"
+#include "engine/postgres/swap_database.hpp"
+#include "io/file.hpp"
+
+namespace asb::postgres {
+
+Result<std::unique_ptr<DatabaseRestoreSession>> DatabaseRestoreSession::open(
+    DatabaseRestoreOptions options, SessionContext context) {
+    std::unique_ptr<DatabaseRestoreSession> session(
+        new DatabaseRestoreSession(std::move(options), std::move(context)));
+    ASB_CHECK(session->prepare());
+    return session;
+}
+
+Status DatabaseRestoreSession::prepare() {
+    ASB_TRY(area_, StagingArea::make(options_.staging_base, options_.owner));
+    const auto data = area_->below("data");
+    // Where tablespaces are told to go matters for a data directory; here they stay in the area.
+    ASB_TRY(auto tablespaces, place_tablespaces(RestoreRequest{}, data, options_.facts));
+    ASB_TRY(writer_, DataDirectoryWriter::open({.target = data,
+                                                .tablespaces = std::move(tablespaces),
+                                                .owner = options_.owner,
+                                                .jobs = options_.jobs,
+                                                .force = false,
+                                                .drop_old = false,
+                                                .durable = false,
+                                                .major = options_.programs.major,
+                                                .notes = {}},
+                                               context_));
+    return {};
+}
+
+DatabaseRestoreSession::~DatabaseRestoreSession() {
+    if (target_ && !published_) clean_target();
+}
+
+void DatabaseRestoreSession::clean_target() {
+    // With a stop token that nobody has pulled: cleaning up belongs to stopping cleanly.
+    auto connection = target_->connect_maintenance(StopToken());
+    if (!connection.ok()) {
+        context_.log.warning("what the restore made on the server is left there: {}",
+                             connection.error().fact);
+        return;
+    }
+    for (const auto& exchange : exchanges_) {
+        const auto dropped =
+            connection->execute(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                                            connection->quoted_identifier(exchange.copy)),
+                                after(kLongStatementTimeout));
+        if (!dropped.ok())
+            context_.log.warning("database {} is left on the server: {}", exchange.copy,
+                                 dropped.error().fact);
+    }
+    return_memberships(*connection, roles_);
+    drop_created_roles(*connection, roles_);
+}
+
+Status DatabaseRestoreSession::publish() {
+    ASB_CHECK(writer_->publish());
+    ASB_TRY(instance_, PrivateInstance::start({.programs = options_.programs,
+                                               .data_directory = writer_->directory(),
+                                               .owner = options_.owner,
+                                               .jobs = options_.jobs},
+                                              *area_, context_));
+    ASB_CHECK(open_server());
+    ASB_TRY(const auto databases, choose_databases());
+    for (const auto& database : databases) ASB_CHECK(plan_exchange(database));
+    ASB_CHECK(drop_leftovers());
+    ASB_TRY(roles_, copy_roles(*instance_, *target_));
+    for (std::size_t i = 0; i < exchanges_.size(); ++i) ASB_CHECK(copy_and_check(exchanges_[i], i));
+    return exchange();
+}
+
+Status DatabaseRestoreSession::open_server() {
+    // Only now: a session opened before the archive was read might have been cut off meanwhile.
+    ASB_TRY(auto server,
+            TargetServer::open(options_.url, options_.all_databases, options_.programs.major,
+                               new_restore_id(), context_.stop));
+    target_.emplace(std::move(server));
+    return {};
+}
+
+Result<std::vector<std::string>> DatabaseRestoreSession::choose_databases() {
+    ASB_TRY(auto all, list_databases(*instance_));
+    if (options_.all_databases) return all;
+    const auto& wanted = target_->url_database();
+    if (std::find(all.begin(), all.end(), wanted) != all.end())
+        return std::vector<std::string>{wanted};
+    return with_hint(fail(Code::not_found, "the backup holds no database \"{}\"", wanted),
+                     fmt::format("it holds: {}; name one of them in DATABASE_URL, or add "
+                                 "--all-databases",
+                                 join(all, ", ")));
+}
+
+Status DatabaseRestoreSession::plan_exchange(const std::string& database) {
+    ASB_TRY(const auto occupancy, target_->occupancy(database));
+    ASB_CHECK(check_occupancy(database, occupancy, options_.force));
+    exchanges_.push_back({.database = database,
+                          .copy = restore_name(database, target_->id()),
+                          .aside = before_name(database, target_->id()),
+                          .occupancy = occupancy});
+    return {};
+}
+
+Status DatabaseRestoreSession::drop_leftovers() {
+    ASB_TRY(const auto names, target_->leftovers());
+    for (const auto& name : names) drop(name, "the half-made database of a restore that died");
+    return {};
+}
+
+Status DatabaseRestoreSession::copy_and_check(const Exchange& exchange, std::size_t number) {
+    ASB_CHECK(copy_database(*instance_, *target_,
+                            {.database = exchange.database,
+                             .copy = exchange.copy,
+                             .dump_folder = area_->below("dump") + std::to_string(number),
+                             .jobs = options_.jobs},
+                            report_, context_));
+    context_.progress.begin_stage(fmt::format("checking database {}", exchange.database), 0);
+    ASB_TRY(auto source, instance_->connect(exchange.database));
+    ASB_TRY(auto copy, target_->connect(exchange.copy));
+    ASB_TRY(const auto seen, compare_databases(source, copy));
+    report_.push_back(
+        fmt::format("database \"{}\" at {} holds the backup: {} relations, {} rows, "
+                    "{} sequences, {} large objects, all compared",
+                    exchange.database, target_->address(), seen.relations, seen.rows,
+                    seen.sequences, seen.large_objects));
+    return {};
+}
+
+Status DatabaseRestoreSession::exchange() {
+    context_.progress.begin_stage("putting the restored databases in place", 0);
+    const auto status = exchange_databases(*target_, exchanges_, context_.stop);
+    if (!status.ok()) return status;
+    published_ = true;
+    for (const auto& done : exchanges_) settle_old(done);
+    return_memberships(target_->maintenance(), roles_);
+    describe_roles();
+    return {};
+}
+
+void DatabaseRestoreSession::settle_old(const Exchange& exchange) {
+    if (exchange.occupancy == Occupancy::missing) return;
+    if (exchange.occupancy == Occupancy::empty) {
+        // Asked again: somebody may have filled it while the restore ran.
+        const auto still = target_->occupancy(exchange.aside);
+        if (still.ok() && still.value() == Occupancy::empty)
+            return drop(exchange.aside, "the empty database that was there");
+    }
+    if (options_.drop_old) return drop(exchange.aside, "the old database");
+    report_.push_back(
+        fmt::format("the old database \"{0}\" is kept as \"{1}\"; when you no longer need it: "
+                    "DROP DATABASE {2};",
+                    exchange.database, exchange.aside,
+                    target_->maintenance().quoted_identifier(exchange.aside)));
+}
+
+void DatabaseRestoreSession::drop(const std::string& database, const std::string& what) {
+    Status status;
+    if (const int error = fail_point("swap.drop_old")) {
+        status = errno_error(error, "cannot drop", database);
+    } else {
+        status = target_->maintenance().execute(
+            fmt::format("DROP DATABASE {} WITH (FORCE)",
+                        target_->maintenance().quoted_identifier(database)),
+            after(kLongStatementTimeout));
+    }
+    report_.push_back(status.ok() ? fmt::format("dropped {} (\"{}\")", what, database)
+                                  : fmt::format("warning: {} (\"{}\") could not be dropped: {}",
+                                                what, database, status.error().fact));
+}
+
+void DatabaseRestoreSession::describe_roles() {
+    if (!roles_.created.empty())
+        report_.push_back(fmt::format("roles created: {}", join(roles_.created, ", ")));
+    if (!roles_.kept.empty())
+        report_.push_back(fmt::format("roles that were there and are left as they are: {}",
+                                      join(roles_.kept, ", ")));
+    for (auto& note : roles_.notes) report_.push_back(std::move(note));
+}
+
+}  // namespace asb::postgres

@@ -1,0 +1,53 @@
+#include "lib/postgres_backup_run.hpp"
+
+#include <stdexcept>
+
+#include "engine/postgres/postgres_engine.hpp"
+#include "lib/collected_backup.hpp"
+
+namespace asb::test {
+namespace {
+
+constexpr Option kDatabaseUrl = {.name = "DATABASE_URL",
+                                 .kind = OptionKind::url,
+                                 .default_value = "",
+                                 .summary = "the database"};
+
+Settings settings_for(const std::string& url) {
+    Settings settings;
+    settings.set(kDatabaseUrl, url, "test");
+    for (const Option& option : kPostgresEngine.options)
+        settings.set(option, std::string(option.default_value), "default");
+    return settings;
+}
+
+}  // namespace
+
+PostgresBackupRun::PostgresBackupRun(const std::string& url)
+    : log_({.run_id = "test"}),
+      settings_(settings_for(url)),
+      engine_(kPostgresEngine.open(settings_)) {}
+
+Result<std::unique_ptr<BackupSession>> PostgresBackupRun::open() {
+    return engine_->open_session({log_, progress, stop});
+}
+
+Status PostgresBackupRun::run(EntrySink& sink) {
+    ASB_TRY(const auto session, open());
+    ASB_CHECK(session->write_entries(sink));
+    facts = session->facts();
+    return {};
+}
+
+Error PostgresBackupRun::error() {
+    CollectedBackup sink;
+    const Status status = run(sink);
+    if (status.ok()) throw std::runtime_error("the backup should have failed");
+    return status.error();
+}
+
+std::vector<CheckLine> PostgresBackupRun::check() {
+    return engine_->check(stop);
+}
+
+}  // namespace asb::test
