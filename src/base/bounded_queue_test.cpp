@@ -82,6 +82,7 @@ TEST(BoundedQueue, LosesAndRepeatsNothingBetweenManyThreads) {
     std::atomic<long> sum{0};
     std::atomic<int> count{0};
     std::vector<std::jthread> poppers;
+    poppers.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i)
         poppers.emplace_back([&] {
             while (const auto item = queue.pop()) {
@@ -91,6 +92,7 @@ TEST(BoundedQueue, LosesAndRepeatsNothingBetweenManyThreads) {
         });
     {
         std::vector<std::jthread> pushers;
+        pushers.reserve(kThreads);
         for (int i = 0; i < kThreads; ++i)
             pushers.emplace_back([&] {
                 for (int item = 1; item <= kItems; ++item) EXPECT_TRUE(queue.push(item));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -33,11 +34,19 @@ inline const unsigned char* as_uchar(const std::byte* bytes) {
     return reinterpret_cast<const unsigned char*>(bytes);
 }
 
-// A move-only block of memory: fixed capacity, a fill mark, contents not initialised.
+// Of memory and file offset, for writes that go past the page cache (open(2), O_DIRECT): a page
+// serves every block device.
+inline constexpr std::size_t kDirectAlignment = 4096;
+
+// A move-only block of memory: fixed capacity, a fill mark, contents not initialised, aligned to
+// kDirectAlignment.
 class Buffer {
   public:
     Buffer() = default;
-    explicit Buffer(std::size_t capacity) : data_(new std::byte[capacity]), capacity_(capacity) {}
+    explicit Buffer(std::size_t capacity)
+        : data_(static_cast<std::byte*>(
+              ::operator new(capacity, std::align_val_t(kDirectAlignment)))),
+          capacity_(capacity) {}
 
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
@@ -66,7 +75,12 @@ class Buffer {
     }
 
   private:
-    std::unique_ptr<std::byte[]> data_;
+    struct Free {
+        void operator()(std::byte* data) const {
+            ::operator delete(data, std::align_val_t(kDirectAlignment));
+        }
+    };
+    std::unique_ptr<std::byte, Free> data_;
     std::size_t capacity_ = 0;
     std::size_t size_ = 0;
 };

@@ -77,7 +77,7 @@ class [[nodiscard]] Result {
 
     T& value() & { return checked(); }
     T&& value() && { return std::move(checked()); }
-    const T& value() const& { return const_cast<Result*>(this)->checked(); }
+    [[nodiscard]] const T& value() const& { return const_cast<Result*>(this)->checked(); }
     T* operator->() { return &checked(); }
     T& operator*() { return checked(); }
     const T* operator->() const { return &value(); }
@@ -119,6 +119,7 @@ using Status = Result<void>;
 
 // ASB_TRY(auto part, store.put(...)): declares `part`, or returns the error to the caller.
 // ASB_CHECK(file.sync()): the same for a Result<void>.
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define ASB_JOIN_(a, b) a##b
 #define ASB_JOIN(a, b) ASB_JOIN_(a, b)
 #define ASB_TRY_(temporary, declaration, expression)          \
@@ -127,6 +128,7 @@ using Status = Result<void>;
     declaration = std::move(temporary).value()
 #define ASB_TRY(declaration, expression) \
     ASB_TRY_(ASB_JOIN(asb_try_, __COUNTER__), declaration, expression)
+// NOLINTEND(bugprone-macro-parentheses)
 #define ASB_CHECK(expression)                                 \
     do {                                                      \
         if (auto asb_status = (expression); !asb_status.ok()) \

@@ -1,6 +1,6 @@
 #include "base/secret.hpp"
 
-#include <strings.h>
+#include <string.h>
 
 namespace asb {
 

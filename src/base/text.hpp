@@ -25,6 +25,9 @@ std::string human_bytes(std::uint64_t bytes);
 // "820 ms", "4.2 s", "3 min 05 s", "2 h 10 min"
 std::string human_duration(std::chrono::milliseconds duration);
 
+// "1 backup", "2 backups"
+std::string counted(std::uint64_t count, std::string_view noun);
+
 // Decimal, no sign, no leading zero, no overflow; anything else is nullopt.
 std::optional<std::uint64_t> parse_u64(std::string_view text);
 

@@ -1,6 +1,6 @@
 #pragma once
 // Why this exists: the byte path needs blocks of one size over and over; giving them back instead
-// of freeing them saves the kernel's page faults and zeroing (a fifth of the time at 4 MiB).
+// of freeing them saves the kernel mapping and zeroing them anew each time.
 
 #include <vector>
 

@@ -142,7 +142,8 @@ TEST(Chain, RefusesAFlippedBitAnywhere) {
 
 TEST(Chain, RefusesTruncationAtEveryKindOfBoundary) {
     const std::size_t size = large_body().bytes.size();
-    const std::size_t first_member = kCbcHeaderBytes + large_body().members[0] / 16 * 16;
+    const std::size_t first_member =
+        kCbcHeaderBytes + std::size_t{large_body().members[0]} / 16 * 16;
     for (const std::size_t kept : {std::size_t{0}, kCbcHeaderBytes, first_member, kSegmentBytes - 1,
                                    kSegmentBytes, 2 * kSegmentBytes, size - 16, size - 1}) {
         auto body = large_body();

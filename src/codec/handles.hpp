@@ -1,6 +1,6 @@
 #pragma once
 // Why this exists: OpenSSL's C handles, owned by unique_ptr, and the algorithms fetched once a
-// process (a fetch costs more than hashing a small block).
+// process instead of once a use.
 
 #include <openssl/evp.h>
 

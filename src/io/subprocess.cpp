@@ -84,6 +84,14 @@ std::optional<int> reap(pid_t pid) {
     return std::nullopt;
 }
 
+// Once `pid` has ended, kills what it started in its group and left behind. Before it is waited
+// for: until then neither its number nor its group's can be anybody else's.
+void kill_what_it_left(pid_t pid) {
+    siginfo_t info{};
+    const int looked = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    if (looked == 0 && info.si_pid == pid) kill(-pid, SIGKILL);
+}
+
 // One run of a child, from its start to its end.
 class Run {
   public:
@@ -104,6 +112,7 @@ class Run {
         while (!exit_status_) {
             ASB_CHECK(wait_for_something());
             end_when_due();
+            if (why_ended_) kill_what_it_left(pid_);
             exit_status_ = reap(pid_);
         }
         read_rest();

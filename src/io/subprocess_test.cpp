@@ -26,7 +26,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
-constexpr seconds kPatience{60};
+constexpr seconds kPatience{60};  // less than any of the scripts sleeps
 
 Command shell(const std::string& script) {
     return {.arguments = {"/bin/sh", "-c", script}};
@@ -57,13 +57,17 @@ bool has_ended(pid_t pid) {
 }
 
 class Subprocess : public testing::Test {
+  public:
+    ~Subprocess() override { EXPECT_TRUE(remove_tree(folder_).ok()); }
+    Subprocess(const Subprocess&) = delete;
+    Subprocess& operator=(const Subprocess&) = delete;
+
   protected:
     Subprocess() {
         const char* base = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe)
         folder_ = std::string(base != nullptr ? base : "/tmp") + "/asb-subprocess-XXXXXX";
         EXPECT_NE(mkdtemp(folder_.data()), nullptr);
     }
-    ~Subprocess() override { EXPECT_TRUE(remove_tree(folder_).ok()); }
 
     [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
     // The number that a script wrote into the file `name`, once it is whole.
@@ -226,6 +230,14 @@ TEST_F(Subprocess, KillsAProgramThatIgnoresThePoliteSignal) {
     EXPECT_FALSE(exists(number_in("pid")));
 }
 
+TEST_F(Subprocess, LeavesNothingRunningOfAProgramThatItStopped) {
+    const auto script = fmt::format("sleep 100 & echo $! > {}; wait", shell_quote(path("pid")));
+    const auto result = run_command(shell(script), {}, StopToken(), after(milliseconds(500)));
+    EXPECT_FALSE(result.ok());
+    const pid_t left = number_in("pid");
+    EXPECT_TRUE(wait_until([&] { return has_ended(left); }));
+}
+
 TEST_F(Subprocess, StopsAProgramOnRequest) {
     const StopToken stop;
     const std::jthread asks([&] {
@@ -330,6 +342,7 @@ TEST_F(Subprocess, ReportsALogThatCannotBeMade) {
 
 TEST_F(Subprocess, RunsManyAtOnceFromManyThreads) {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     std::atomic<int> good = 0;
     for (int i = 0; i < 4; ++i)
         threads.emplace_back([&, i] {

@@ -67,7 +67,7 @@ CheckLine check_catalog(const OpsContext& context, const Place& place) {
     if (catalog->latest() == nullptr)
         return line(Verdict::warn, "catalog", "no backup yet", "backup.sh --type full");
     return line(Verdict::ok, "catalog",
-                fmt::format("{} backups, the newest of {}", catalog->entries.size(),
+                fmt::format("{}, the newest of {}", counted(catalog->entries.size(), "backup"),
                             to_readable(catalog->latest()->manifest.started_at)));
 }
 

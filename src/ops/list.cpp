@@ -77,7 +77,8 @@ Result<Report> list_backups(const OpsContext& context) {
         report.text += row(entry);
         report.document["backups"].push_back(to_json(entry));
     }
-    report.text += fmt::format("{} backups in {}\n", catalog.entries.size(), store->place());
+    report.text +=
+        fmt::format("{} in {}\n", counted(catalog.entries.size(), "backup"), store->place());
     return report;
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kMacContext = "asb-manifest-v1";
 constexpr std::string_view kKeyCheckContext = "kcv";
+constexpr const char* kOwnDigest = "manifest_sha256";
 
 // Reads members of a JSON object; the first that is missing or of the wrong kind is remembered as
 // the error.
@@ -113,6 +114,22 @@ Json to_json(const Manifest& manifest) {
     return document;
 }
 
+// Of everything but the mac and this digest itself. It proves nothing about who wrote the manifest;
+// it tells damage from a wrong key, and shows damage where there is no key.
+Digest own_digest(const Json& document) {
+    Json rest = document;
+    rest.erase("mac");
+    rest.erase(kOwnDigest);
+    return sha256(as_bytes(canonical(rest)));
+}
+
+Status check_own_digest(const Json& document, std::string_view what) {
+    const auto stored = document.find(kOwnDigest);
+    if (stored != document.end() && *stored == to_hex(own_digest(document))) return {};
+    return with_hint(fail(Code::damaged, "{} does not match its own digest", what),
+                     "use another copy of this backup, or another backup (restore --list)");
+}
+
 Digest mac_of(const Json& document, const BodyKeys& keys) {
     Json unsigned_document = document;
     unsigned_document.erase("mac");
@@ -183,6 +200,7 @@ std::optional<BackupType> parse_backup_type(std::string_view text) {
 Result<std::string> to_published(const Manifest& manifest, const BodyKeys* keys) {
     ASB_ASSERT((keys != nullptr) == manifest.encryption.has_value());
     Json document = to_json(manifest);
+    document[kOwnDigest] = to_hex(own_digest(document));
     if (keys != nullptr) document["mac"] = to_hex(mac_of(document, *keys));
     auto text = canonical(document) + "\n";
     if (text.size() > kManifestBytesMax)
@@ -198,6 +216,7 @@ Result<ReadManifest> parse_manifest(std::string_view text, std::string_view what
     ASB_CHECK(check_version(document, what));
     if (canonical(document) + "\n" != text)
         return fail(Code::damaged, "{} is not in canonical form", what);
+    ASB_CHECK(check_own_digest(document, what));
 
     ReadManifest read{.manifest = {}, .document = std::move(document)};
     Manifest& manifest = read.manifest;

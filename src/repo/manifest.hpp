@@ -68,8 +68,8 @@ struct ReadManifest {
     Json document;  // as read, for the MAC
 };
 
-// Shape, version, canonical form and bounds; `damaged` otherwise. Proves nothing about who wrote
-// it.
+// Shape, version, canonical form, own digest and bounds; `damaged` otherwise. Proves nothing about
+// who wrote it.
 Result<ReadManifest> parse_manifest(std::string_view text, std::string_view what);
 
 // The key_check of a backup with this id.

@@ -5,7 +5,7 @@ namespace asb {
 // Every command stands on a line that begins with four spaces, and runs in a POSIX shell; a test
 // does exactly that.
 std::string recovery_note() {
-    return R"NOTE(How to get the data back with stock tools: openssl, tar, gzip and PostgreSQL.
+    return R"NOTE(How to get the data back with stock tools: openssl (1.1.1 or newer), tar, gzip and PostgreSQL.
 You need no auth-service-backup for this. With it, `restore.sh --list` and `restore.sh --backup-file NAME` do all of it.
 
 Objects of one backup, NAME being auth-service-backup-YYYYMMDD_HHMMSS (UTC):
@@ -13,22 +13,25 @@ Objects of one backup, NAME being auth-service-backup-YYYYMMDD_HHMMSS (UTC):
   NAME.index           SHA-256 of each 16 MiB of the body, and the sizes of its gzip members
   NAME.tar.gz.enc      the body (.tar.enc, .tar.gz, .tar: without compression, without encryption, without both)
 
-1. Say which backup, where it lies, and where the data shall go. For an encrypted body, BACKUP_ENCRYPTION_KEY must be in
-   the environment (export it from a file, so that it stays out of the shell's history). PG_OPTIONS may hold server
-   options such as -p 5433.
+Do all steps in one POSIX shell, as a user who is not root and will run the server (postgres) and who may read the
+repository. The newest backup is the last one that `ls auth-service-backup-*.manifest.json` prints.
+
+1. Say which backup, where it lies, where the data shall go (a folder that is not there yet), and, for an encrypted body,
+   in which file the key is. Set these variables before, or change the lines. PG_OPTIONS may hold server options such
+   as -p 5433.
 
     NAME=${NAME:-auth-service-backup-YYYYMMDD_HHMMSS}
     REPOSITORY=${REPOSITORY:-.}
     TARGET=${TARGET:-/var/tmp/restored}
     PG_OPTIONS=${PG_OPTIONS:-}
-    export BACKUP_ENCRYPTION_KEY
+    export BACKUP_ENCRYPTION_KEY="${BACKUP_ENCRYPTION_KEY:-$(cat "${BACKUP_ENCRYPTION_KEY_FILE:-/dev/null}")}"
     cd "$REPOSITORY"
     BODY=$(ls "$NAME".tar*)
 
-2. Check that the body is what was written: both commands must print nothing. (That nobody has rewritten all three objects
-   is proved only by the manifest's "mac"; docs/FORMAT.md says how it is made.)
+2. Check that the body is what was written: these commands must print nothing. (That nobody has rewritten all three objects
+   is proved only by the manifest's "mac"; docs/FORMAT.md says how to compute it.)
 
-    grep -o '"index_sha256":"[0-9a-f]*"' "$NAME.manifest.json" | cut -d'"' -f4 | sed "s/\$/  $NAME.index/" | sha256sum --check --quiet
+    echo "$(grep -o '"index_sha256":"[0-9a-f]*"' "$NAME.manifest.json" | cut -d'"' -f4)  $NAME.index" | sha256sum --check --quiet
     [ "$(split --bytes=16777216 --filter='sha256sum | cut -d" " -f1' "$BODY")" = "$(sed -n 's/^segment //p' "$NAME.index")" ] || echo "the body is damaged"
 
 3. Decrypt, decompress and unpack.
@@ -36,20 +39,23 @@ Objects of one backup, NAME being auth-service-backup-YYYYMMDD_HHMMSS (UTC):
     mkdir -p "$TARGET" && chmod 700 "$TARGET"
     ITERATIONS=$(grep -o '"iterations":[0-9]*' "$NAME.manifest.json" | cut -d: -f2)
     decrypt() { if [ -n "$ITERATIONS" ]; then openssl enc -d -aes-256-cbc -pbkdf2 -iter "$ITERATIONS" -md sha256 -pass env:BACKUP_ENCRYPTION_KEY -in "$BODY"; else cat "$BODY"; fi; }
-    case "$BODY" in *.tar.gz*) decrypt | tar -xz -C "$TARGET" ;; *) decrypt | tar -x -C "$TARGET" ;; esac
+    case "$BODY" in *.tar.gz*) decrypt | gzip -d | tar -x -C "$TARGET" ;; *) decrypt | tar -x -C "$TARGET" ;; esac
 
-   config/, certificates/ and logs/ are your files, below their old paths. A config backup ends here.
+   "bad decrypt" means the wrong key. config/, certificates/ and logs/ are your files, below their old paths. A config
+   backup ends here.
 
-4. PostgreSQL: give the data directory its WAL, make it private, and see whether it had tablespaces.
+4. PostgreSQL: give the data directory its WAL, make it private, and take away what would tie it to the old server. (A
+   backup of a standby holds standby.signal.)
 
     mv "$TARGET"/postgresql/wal/* "$TARGET/postgresql/base/pg_wal/"
     chmod -R u=rwX,go= "$TARGET/postgresql"
-    cat "$TARGET/postgresql/base/tablespace_map" 2>/dev/null || echo "no tablespaces"
+    rm -f "$TARGET/postgresql/base/standby.signal" "$TARGET/postgresql/base/recovery.signal"
 
-   With tablespaces: each line of tablespace_map is "OID PATH". Point each to its unpacked folder, never to a path that a
-   running server uses:
+   Tablespaces: each line of tablespace_map is "OID PATH". Point each to its unpacked folder, never to a path that a
+   running server uses. (Does nothing where there are none.)
 
-    if [ -s "$TARGET/postgresql/base/tablespace_map" ]; then for OID in $(ls "$TARGET/postgresql/tablespaces"); do echo "$OID $(cd "$TARGET/postgresql/tablespaces/$OID" && pwd)"; done > "$TARGET/tablespace_map" && mv "$TARGET/tablespace_map" "$TARGET/postgresql/base/tablespace_map"; fi
+    MAP=$TARGET/postgresql/base/tablespace_map
+    if [ -s "$MAP" ]; then cut -d' ' -f1 "$MAP" | while read -r OID; do echo "$OID $(cd "$TARGET/postgresql/tablespaces/$OID" && pwd)"; done > "$TARGET/tablespace_map" && mv "$TARGET/tablespace_map" "$MAP"; fi
 
    Where the old server kept its settings elsewhere (Debian: /etc/postgresql), put postgresql.conf and pg_hba.conf into
    the data directory, or start from empty ones:
@@ -57,11 +63,11 @@ Objects of one backup, NAME being auth-service-backup-YYYYMMDD_HHMMSS (UTC):
     for FILE in postgresql.conf pg_hba.conf pg_ident.conf; do [ -e "$TARGET/postgresql/base/$FILE" ] || touch "$TARGET/postgresql/base/$FILE"; done
     [ -s "$TARGET/postgresql/base/pg_hba.conf" ] || echo "local all all peer" > "$TARGET/postgresql/base/pg_hba.conf"
 
-5. Start it with the programs of the same major version (postgresql/base/PG_VERSION), as a user that is not root and owns
-   the folder (as root: chown -R postgres "$TARGET/postgresql" first). It replays its WAL and opens. Before it may archive
-   anything, look at archive_command in its settings: it must not write into the archive of the old server.
+5. Start it with the programs of the same major version (postgresql/base/PG_VERSION). It replays its WAL and opens.
+   Archiving is off at this start: look at archive_command before you start it without that option, for it must not write
+   into the archive of the old server.
 
-    pg_ctl -D "$TARGET/postgresql/base" -l "$TARGET/postgresql/server.log" -o "$PG_OPTIONS" -w start
+    pg_ctl -D "$TARGET/postgresql/base" -l "$TARGET/postgresql/server.log" -o "$PG_OPTIONS -c archive_mode=off" -w start
 )NOTE";
 }
 

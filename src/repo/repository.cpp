@@ -29,7 +29,11 @@ Result<ReadManifest> load_manifest(StoreReader& store, std::string_view name) {
             "restore --list shows what there is; a body whose manifest is lost can be read with "
             "--unauthenticated");
     if (!text) return text.error();
-    return parse_manifest(*text, key->text());
+    ASB_TRY(auto read, parse_manifest(*text, key->text()));
+    if (read.manifest.name == name) return read;
+    return with_hint(
+        fail(Code::damaged, "{} is the manifest of {}", key->text(), read.manifest.name),
+        "give each object the name it was written under");
 }
 
 Result<BodyIndex> load_index(StoreReader& store, const ReadManifest& read, std::string_view name) {

@@ -12,7 +12,7 @@ namespace {
 
 using testing::IsEmpty;
 
-StoreRights with_faults(StoreRights real, std::shared_ptr<FaultScript> script) {
+StoreRights with_faults(StoreRights real, const std::shared_ptr<FaultScript>& script) {
     return {.reader = std::make_unique<FaultyReader>(std::move(real.reader), script),
             .appender = std::make_unique<FaultyAppender>(std::move(real.appender), script),
             .eraser = std::move(real.eraser)};

@@ -49,12 +49,8 @@ void write_file(const std::string& path, std::string_view text) {
 // Root may do everything: give that up for a scope, so that permissions mean something.
 class WithoutRoot {
   public:
-    WithoutRoot() {
-        EXPECT_EQ(was_root_ ? seteuid(kNobody) : 0, 0);
-    }
-    ~WithoutRoot() {
-        EXPECT_EQ(was_root_ ? seteuid(0) : 0, 0);
-    }
+    WithoutRoot() { EXPECT_EQ(was_root_ ? seteuid(kNobody) : 0, 0); }
+    ~WithoutRoot() { EXPECT_EQ(was_root_ ? seteuid(0) : 0, 0); }
     WithoutRoot(const WithoutRoot&) = delete;
     WithoutRoot& operator=(const WithoutRoot&) = delete;
 
@@ -146,6 +142,29 @@ TEST_F(LocalStore, AReaderMakesNothing) {
     EXPECT_TRUE(rights_.eraser->erase(ObjectKey::known("log/1")).ok());
     EXPECT_TRUE(rights_.appender->free_space().ok());
     EXPECT_FALSE(fs::exists(location_.folder()));
+}
+
+TEST_F(LocalStore, TellsWhetherItCouldWriteAndMakesNothing) {
+    const auto bytes = kLocalStore.check_writable(location_.folder() + "/below");
+    ASSERT_TRUE(bytes.ok()) << to_text(bytes.error());
+    EXPECT_GT(bytes.value().value_or(0), 0U);
+    EXPECT_FALSE(fs::exists(location_.folder()));
+    EXPECT_EQ(kLocalStore.check_writable("").error().code, Code::usage);
+}
+
+TEST_F(LocalStore, TellsThatItCouldNotWrite) {
+    ASSERT_EQ(mkdir(location_.folder().c_str(), 0555), 0);
+    ASSERT_EQ(chmod(location_.top().c_str(), 0755), 0);
+    Error error;
+    {
+        const WithoutRoot without_root;
+        error = kLocalStore.check_writable(location_.path("below")).error();
+    }
+    EXPECT_EQ(error.code, Code::store);
+    EXPECT_EQ(error.fact, "cannot write into " + location_.folder() + ": Permission denied");
+    EXPECT_THAT(error.hint, StartsWith("sudo chown -R "));
+    write_file(location_.top() + "/file", "x");
+    EXPECT_EQ(kLocalStore.check_writable(location_.top() + "/file").error().code, Code::store);
 }
 
 TEST_F(LocalStore, FollowsNoSymbolicLinkToAnObject) {

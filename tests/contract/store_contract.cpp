@@ -33,12 +33,14 @@ std::vector<std::byte> make_bytes(std::size_t count, std::uint64_t seed) {
 
 std::vector<std::string> texts_of(const std::vector<ObjectKey>& keys) {
     std::vector<std::string> texts;
+    texts.reserve(keys.size());
     for (const auto& key : keys) texts.push_back(key.text());
     return texts;
 }
 
 std::vector<std::string> texts_of(const std::vector<ObjectInfo>& objects) {
     std::vector<std::string> texts;
+    texts.reserve(objects.size());
     for (const auto& object : objects) texts.push_back(object.key.text());
     return texts;
 }
@@ -285,6 +287,7 @@ TEST_P(StoreContract, GivesANameToOneOfManyWhoWantItAtOnce) {
     std::atomic<int> busy = 0;
     std::barrier start(kThreads);
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i)
         threads.emplace_back([&, i] {
             const auto rights = location_->open();
@@ -312,6 +315,7 @@ TEST_P(StoreContract, ReadsOneObjectFromManyThreads) {
     std::atomic<std::size_t> next = 0;
     std::atomic<std::size_t> good = 0;
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i)
         threads.emplace_back([&] {
             std::vector<std::byte> out(kPiece);
@@ -349,6 +353,7 @@ TEST_P(StoreContract, SweepsNothingOfALiveWriter) {
 TEST_P(StoreContract, SweepsAndAsksWhileOthersWrite) {
     std::atomic<bool> done = false;
     std::vector<std::jthread> sweepers;
+    sweepers.reserve(2);
     for (int i = 0; i < 2; ++i)
         sweepers.emplace_back([&] {
             const auto rights = location_->open();

@@ -64,8 +64,11 @@ RecordedBackup::RecordedBackup(const std::string& url) {
     bytes_ = file.written;
 }
 
+RecordedBackup::RecordedBackup(std::string path, Json facts)
+    : path_(std::move(path)), facts_(std::move(facts)), own_(false) {}
+
 RecordedBackup::~RecordedBackup() {
-    unlink(path_.c_str());
+    if (own_) unlink(path_.c_str());
 }
 
 Status RecordedBackup::play(EntrySink& sink) const {

@@ -15,11 +15,14 @@ class RecordedBackup {
   public:
     // Backs up the server at `url` through the driver; throws when that fails.
     explicit RecordedBackup(const std::string& url);
+    // One that another process recorded and will remove.
+    RecordedBackup(std::string path, Json facts);
     ~RecordedBackup();
     RecordedBackup(const RecordedBackup&) = delete;
     RecordedBackup& operator=(const RecordedBackup&) = delete;
 
     [[nodiscard]] const Json& facts() const { return facts_; }
+    [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     // Pushes every entry, as a restore does.
     Status play(EntrySink& sink) const;
@@ -28,6 +31,7 @@ class RecordedBackup {
     std::string path_;
     std::uint64_t bytes_ = 0;
     Json facts_;
+    bool own_ = true;
 };
 
 // Passes entries on, but for what a test wants to happen to one of them.

@@ -178,8 +178,11 @@ TEST(FileWalk, NamesWhatItMayNotReadWithWhoWeAreAndWhatHelps) {
     const TempFolder temp;
     ASSERT_EQ(chmod(temp.file("app/key.pem", "k").c_str(), 0000), 0);
     ASSERT_EQ(chmod(temp.folder("app/private").c_str(), 0000), 0);
-    const AsNobody nobody;
-    const auto files = walk_config({temp.at("app"), temp.at("app/private/*.conf")});
+    const auto files = [&] {
+        const AsNobody nobody;
+        return walk_config({temp.at("app"), temp.at("app/private/*.conf")});
+    }();
+    ASSERT_EQ(chmod(temp.at("app/private").c_str(), 0700), 0);
     std::vector<std::string> facts;
     for (const auto& unreadable : files.unreadable) {
         EXPECT_EQ(unreadable.what.code, Code::failed);

@@ -110,8 +110,8 @@ std::vector<CheckLine> check_area(const FileSet& files, std::size_t area) {
     PathCount sum;
     for (const auto& path : files.paths)
         if (path.area == area) sum.files += path.files, sum.bytes += path.bytes;
-    return {
-        line(Verdict::ok, subject, fmt::format("{} files, {}", sum.files, human_bytes(sum.bytes)))};
+    return {line(Verdict::ok, subject,
+                 fmt::format("{}, {}", counted(sum.files, "file"), human_bytes(sum.bytes)))};
 }
 
 class FilesetEngine final : public Engine {

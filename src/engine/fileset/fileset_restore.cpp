@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <thread>
 
 #include "base/clock.hpp"
 #include "base/fail_point.hpp"
@@ -100,6 +103,27 @@ std::string random_suffix() {
     return to_hex(Bytes(bytes));
 }
 
+constexpr std::string_view kStagingPrefix = ".auth-service-backup-staging-";
+// Two restores within one second want the same name for what they set aside: the second waits.
+constexpr int kKeptNameTries = 3;
+
+// Removes what killed runs left in `folder`: a lock that can be had belongs to no living run.
+void sweep(const std::string& folder, Log& log) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+        if (!entry.path().filename().string().starts_with(kStagingPrefix)) continue;
+        const auto path = entry.path().string();
+        const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!fd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
+        if (const auto removed = remove_tree(path); !removed.ok())
+            log.warning("a leftover of an earlier restore stays: {}", removed.error().fact);
+    }
+}
+
+bool rename_with(const std::string& from, const std::string& to, unsigned flags) {
+    return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
+}
+
 class FilesetRestore final : public RestoreSession {
   public:
     static Result<std::unique_ptr<RestoreSession>> open(const RestoreRequest& request,
@@ -172,12 +196,14 @@ class FilesetRestore final : public RestoreSession {
     Status make_staging() {
         made_from_ = existing_part(request_.files_dir);
         ASB_CHECK(make_folders(request_.files_dir, 0700));
-        staging_ = request_.files_dir + "/.auth-service-backup-staging-" + random_suffix();
+        sweep(request_.files_dir, context_.log);
+        staging_ = fmt::format("{}/{}{}", request_.files_dir, kStagingPrefix, random_suffix());
         if (mkdir(staging_.c_str(), 0700) != 0)
             return errno_error(errno, "cannot create the folder", printable(staging_));
         ASB_TRY(staging_fd_, open_file(staging_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-        tree_ = std::make_unique<StagingTree>(staging_fd_.get(), staging_, context_.stop,
-                                              context_.progress);
+        if (flock(staging_fd_.get(), LOCK_EX | LOCK_NB) != 0)
+            return errno_error(errno, "cannot lock", printable(staging_));
+        tree_ = std::make_unique<StagingTree>(staging_fd_.get(), staging_, context_.stop);
         return {};
     }
 
@@ -186,39 +212,56 @@ class FilesetRestore final : public RestoreSession {
                   .kept = {},
                   .staged = staging_ + "/" + std::string(area.component)};
         if (access(move.staged.c_str(), F_OK) != 0) return {};
-        if (is_occupied(move.place)) ASB_CHECK(set_aside(move));
-        moves_.push_back(move);
+        if (is_occupied(move.place)) return exchange(std::move(move));
         if (const int error = fail_point("restore.publish"); error != 0)
             return errno_error(error, "cannot put in place", printable(move.place));
         if (rename(move.staged.c_str(), move.place.c_str()) != 0)
             return errno_error(errno, "cannot put in place", printable(move.place));
+        move.is_in_place = true;
+        moves_.push_back(std::move(move));
+        return {};
+    }
+
+    // What comes first takes the name that what is there will have; then both change names in one
+    // act, so that the place is at every moment either whole.
+    Status exchange(Move move) {
+        // Looked at again, since much time may have passed since the restore began.
+        if (!request_.force)
+            return with_hint(fail(Code::refused, "{} is no longer empty", printable(move.place)),
+                             "choose another --files-dir, or add --force");
+        ASB_CHECK(name_kept(move));
+        moves_.push_back(move);
+        if (const int error = fail_point("restore.publish"); error != 0)
+            return errno_error(error, "cannot put in place", printable(move.place));
+        if (!rename_with(move.kept, move.place, RENAME_EXCHANGE))
+            return errno_error(errno, "cannot exchange with", printable(move.place));
         moves_.back().is_in_place = true;
         return {};
     }
 
-    // Looks again, since much time may have passed since the restore began.
-    Status set_aside(Move& move) {
-        if (!request_.force)
-            return with_hint(fail(Code::refused, "{} is no longer empty", printable(move.place)),
-                             "choose another --files-dir, or add --force");
-        const auto kept = move.place + ".before-" + to_stamp(now());
-        if (access(kept.c_str(), F_OK) == 0)
-            return with_hint(fail(Code::refused, "{} is already there", printable(kept)),
-                             "move it away, or try again in a second");
-        if (rename(move.place.c_str(), kept.c_str()) != 0)
-            return errno_error(errno, "cannot move aside", printable(move.place));
-        move.kept = kept;
-        return {};
+    Status name_kept(Move& move) {
+        for (int i = 0; i < kKeptNameTries; ++i) {
+            ASB_CHECK(context_.stop.check());
+            move.kept = move.place + ".before-" + to_stamp(now());
+            if (rename_with(move.staged, move.kept, RENAME_NOREPLACE)) return {};
+            if (errno != EEXIST)
+                return errno_error(errno, "cannot move aside as", printable(move.kept));
+            std::this_thread::sleep_for(std::chrono::seconds(1));
+        }
+        return with_hint(fail(Code::refused, "{} is already there", printable(move.kept)),
+                         "move it away, or try again in a second");
     }
 
     // Undoes what publish has done so far, last step first. Best effort: the first error is told.
     void take_back() {
         for (auto move = moves_.rbegin(); move != moves_.rend(); ++move) {
-            if (move->is_in_place && rename(move->place.c_str(), move->staged.c_str()) != 0)
-                context_.log.error("{} stays, although the restore failed", printable(move->place));
-            else if (!move->kept.empty() && rename(move->kept.c_str(), move->place.c_str()) != 0)
+            const bool exchanged = move->is_in_place && !move->kept.empty();
+            if (exchanged && !rename_with(move->place, move->kept, RENAME_EXCHANGE))
                 context_.log.error("what was in {} is now {}", printable(move->place),
                                    printable(move->kept));
+            else if (const auto& now_at = move->kept.empty() ? move->place : move->kept;
+                     !rename_with(now_at, move->staged, RENAME_NOREPLACE))
+                context_.log.error("{} stays, although the restore failed", printable(now_at));
         }
         moves_.clear();
     }
@@ -249,7 +292,7 @@ class FilesetRestore final : public RestoreSession {
     [[nodiscard]] std::string describe(const Area& area) const {
         const auto totals = tree_->totals(area.component);
         if (totals.files == 0) return fmt::format("{}: no files in this backup", area.component);
-        return fmt::format("{}: {} files, {}, in {}", area.component, totals.files,
+        return fmt::format("{}: {}, {}, in {}", area.component, counted(totals.files, "file"),
                            human_bytes(totals.bytes), printable(place_of(request_, area)));
     }
 

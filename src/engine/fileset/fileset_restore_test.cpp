@@ -127,7 +127,7 @@ TEST(FilesetRestore, TakesOnlyTheComponentsAskedFor) {
     ASSERT_TRUE(restore.session->publish().ok());
     EXPECT_THAT(names_in(restore.request.files_dir), ElementsAre("certificates"));
     EXPECT_THAT(restore.session->report().at(0),
-                "certificates: 1 files, 1 B, in " + restore.at("certificates"));
+                "certificates: 1 file, 1 B, in " + restore.at("certificates"));
 }
 
 TEST(FilesetRestore, NeedsAFolder) {

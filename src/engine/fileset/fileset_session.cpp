@@ -36,8 +36,8 @@ std::uint64_t FilesetSession::expected_bytes() const {
 std::vector<std::string> FilesetSession::plan() const {
     std::vector<std::string> lines;
     for (const auto& path : files_.paths)
-        lines.push_back(fmt::format("{} {}: {} files, {}", kAreas.at(path.area).setting,
-                                    printable(path.configured), path.files,
+        lines.push_back(fmt::format("{} {}: {}, {}", kAreas.at(path.area).setting,
+                                    printable(path.configured), counted(path.files, "file"),
                                     human_bytes(path.bytes)));
     if (environment_.count != 0)
         lines.push_back(fmt::format("ENVIRONMENT_NAMES: {} settings, {}", environment_.count,

@@ -82,7 +82,7 @@ TEST(FilesetSession, TellsBeforehandWhatItWillDo) {
     EXPECT_THAT(backup.session->plan(),
                 ElementsAre("CONFIG_PATHS " + temp.at("app") + ": 2 files, 4.0 KiB",
                             "CONFIG_PATHS " + temp.at("none") + ": 0 files, 0 B",
-                            "LOG_PATHS " + temp.at("log") + ": 1 files, 5 B"));
+                            "LOG_PATHS " + temp.at("log") + ": 1 file, 5 B"));
     EXPECT_THAT(backup.warnings(),
                 ElementsAre("CONFIG_PATHS: " + temp.at("none") + " does not exist"));
 }
@@ -323,7 +323,7 @@ TEST(FilesetEngine, ChecksEachSettingOnALineOfItsOwn) {
                                          {"ENVIRONMENT_NAMES", "ASB_FILESET_TEST_*"}});
     const auto lines = kFilesetEngine.open(settings)->check(StopToken());
     ASSERT_EQ(lines.size(), 3U);
-    EXPECT_EQ(lines[0].subject + ": " + lines[0].detail, "CONFIG_PATHS: 1 files, 5 B");
+    EXPECT_EQ(lines[0].subject + ": " + lines[0].detail, "CONFIG_PATHS: 1 file, 5 B");
     EXPECT_EQ(lines[0].verdict, CheckLine::Verdict::ok);
     EXPECT_EQ(lines[1].detail, "LOG_PATHS: " + temp.at("log") + " does not exist");
     EXPECT_EQ(lines[1].verdict, CheckLine::Verdict::warn);

@@ -38,8 +38,8 @@ Error damaged(const EntryHeader& header, fmt::format_string<Args...> format, Arg
 
 }  // namespace
 
-StagingTree::StagingTree(int root, std::string path, StopToken stop, Progress& progress)
-    : root_(root), path_(std::move(path)), stop_(std::move(stop)), progress_(progress) {}
+StagingTree::StagingTree(int root, std::string path, StopToken stop)
+    : root_(root), path_(std::move(path)), stop_(std::move(stop)) {}
 
 Error StagingTree::failed(std::string_view action, const std::string& name) const {
     const int error = errno;
@@ -156,7 +156,6 @@ Status StagingTree::write(Bytes bytes) {
                     printable(file_name_));
     ASB_CHECK(write_all(file_.get(), bytes, path_ + "/" + printable(file_name_)));
     file_left_ -= bytes.size();
-    progress_.add(bytes.size());
     return {};
 }
 

@@ -19,7 +19,7 @@ namespace asb::fileset {
 class StagingTree final : public EntrySink {
   public:
     // Entries go below the folder `root` (borrowed), which stands at `path` (for messages).
-    StagingTree(int root, std::string path, StopToken stop, Progress& progress);
+    StagingTree(int root, std::string path, StopToken stop);
 
     Status begin(const EntryHeader& header) override;
     Status write(Bytes bytes) override;
@@ -59,7 +59,6 @@ class StagingTree final : public EntrySink {
     int root_;
     std::string path_;
     StopToken stop_;
-    Progress& progress_;
     Owners owners_;
     std::map<std::string, Node> nodes_;  // by name; a folder sorts before what is in it
     UniqueFd file_;                      // the file being written

@@ -133,18 +133,18 @@ struct Connection::State {
     [[nodiscard]] Error broken() const {
         return server_error(target, "", PQerrorMessage(connection.get()));
     }
-    Result<short> wait(short events, Deadline deadline) const {
+    [[nodiscard]] Result<short> wait(short events, Deadline deadline) const {
         const bool encrypted = target.tls || PQgssEncInUse(connection.get()) != 0;
         return wait_socket(PQsocket(connection.get()), events, stop, deadline,
                            encrypted ? kTlsPollSlice : kPollSlice, target);
     }
     // Waits for the server to say something and reads it.
-    Status receive(Deadline deadline) const {
+    [[nodiscard]] Status receive(Deadline deadline) const {
         ASB_CHECK(wait(POLLIN, deadline));
         if (PQconsumeInput(connection.get()) == 0) return broken();
         return {};
     }
-    Status flush(Deadline deadline) const {
+    [[nodiscard]] Status flush(Deadline deadline) const {
         for (;;) {
             const int left = PQflush(connection.get());
             if (left == 0) return {};

@@ -66,6 +66,17 @@ void sweep(const fs::path& target) {
     }
 }
 
+// Makes the folders that are missing on the way to `folder`, for the owner: as root's they would be
+// closed to the server.
+Status make_way(const std::optional<Owner>& owner, const fs::path& folder) {
+    if (exists(folder.string())) return {};
+    ASB_CHECK(make_way(owner, folder.parent_path()));
+    ASB_CHECK(make_folders(folder.string(), 0700));
+    const UniqueFd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.valid()) return errno_error(errno, "cannot open", folder.string());
+    return give_to(owner, fd.get(), folder.string());
+}
+
 }  // namespace
 
 Result<TargetPlace> look_at(const std::string& path) {
@@ -126,7 +137,7 @@ Result<std::unique_ptr<StagedFolder>> StagedFolder::open(Options options) {
 Status StagedFolder::stage() {
     const auto parent = fs::path(place_.path).parent_path().string();
     if (!exists(parent)) {
-        ASB_CHECK(make_folders(parent, 0755));
+        ASB_CHECK(make_way(options_.owner, parent));
         made_parent_ = parent;
     }
     ASB_CHECK(place_.mount_point ? stage_in_place() : stage_beside());

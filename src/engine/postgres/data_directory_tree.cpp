@@ -16,7 +16,8 @@ namespace asb::postgres {
 namespace {
 
 // How much of a file gathers before its write-back starts: large enough that the disk sees long
-// runs, small enough that it is busy from the start.
+// runs, small enough that it is busy from the start. Small files and tails wait for the sync, where
+// the file system forces many of them in one commit of its journal.
 constexpr std::uint64_t kWriteBackBytes = 8 * kMiB;
 
 std::pair<std::string_view, std::string> split_path(std::string_view path) {
@@ -24,6 +25,11 @@ std::pair<std::string_view, std::string> split_path(std::string_view path) {
     if (slash == std::string_view::npos) return {"", std::string(path)};
     return {path.substr(0, slash), std::string(path.substr(slash + 1))};
 }
+
+// fsync waits for the disk, not for the processor: several per job share each journal commit
+// (measured on ext4 with 1,000 small files: 16 threads take a quarter of the time of 2).
+constexpr unsigned kSyncThreadsPerJob = 8;
+constexpr unsigned kSyncThreadsMax = 32;
 
 }  // namespace
 
@@ -97,9 +103,6 @@ Status StagedTree::write(Bytes bytes) {
 }
 
 Status StagedTree::end_file() {
-    if (written_ > write_back_from_)
-        sync_file_range(file_.get(), static_cast<off_t>(write_back_from_), 0,
-                        SYNC_FILE_RANGE_WRITE);
     file_.reset();
     files_.push_back(std::move(file_path_));
     return {};
@@ -134,8 +137,9 @@ Status StagedTree::sync_one(const std::string& path, bool folder) const {
     return sync_fd(fd.get(), full(path));
 }
 
-Status StagedTree::sync(unsigned threads, const StopToken& stop) {
+Status StagedTree::sync(unsigned jobs, const StopToken& stop) {
     // Files first: a folder on disk never names a file whose contents are not.
+    const auto threads = std::clamp(jobs * kSyncThreadsPerJob, kSyncThreadsPerJob, kSyncThreadsMax);
     std::atomic<std::size_t> next{0};
     std::mutex mutex;
     Status first;
@@ -151,7 +155,7 @@ Status StagedTree::sync(unsigned threads, const StopToken& stop) {
     };
     {
         std::vector<std::jthread> workers;
-        for (unsigned i = 0; i < std::max(1U, threads); ++i) workers.emplace_back(work);
+        for (unsigned i = 0; i < threads; ++i) workers.emplace_back(work);
     }
     ASB_CHECK(std::move(first));
     for (const auto& folder : folders_) ASB_CHECK(sync_one(folder, true));

@@ -41,9 +41,9 @@ class StagedTree {
     [[nodiscard]] Result<std::string> read_back(std::string_view path, std::size_t bytes_max) const;
     [[nodiscard]] bool has_file(std::string_view path) const;
 
-    // Every file written so far, with `threads` threads, then every folder, then the root.
-    // Interrupted by `stop`.
-    Status sync(unsigned threads, const StopToken& stop);
+    // Every file written so far, with several threads for each of `jobs`, then every folder, then
+    // the root. Interrupted by `stop`.
+    Status sync(unsigned jobs, const StopToken& stop);
 
   private:
     StagedTree(std::string root, UniqueFd fd, std::optional<Owner> owner)

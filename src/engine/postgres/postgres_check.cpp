@@ -32,8 +32,10 @@ CheckLine failed(std::string subject, const Error& error) {
 std::optional<std::vector<std::string>> row(Connection& connection, const std::string& sql) {
     auto result = connection.query(sql);
     if (!result.ok() || PQntuples(result.value().get()) == 0) return std::nullopt;
+    const int columns = PQnfields(result.value().get());
     std::vector<std::string> cells;
-    for (int column = 0; column < PQnfields(result.value().get()); ++column)
+    cells.reserve(static_cast<std::size_t>(columns));
+    for (int column = 0; column < columns; ++column)
         cells.emplace_back(cell(result.value(), 0, column));
     return cells;
 }

@@ -104,7 +104,8 @@ Status DatabaseRestoreSession::plan_exchange(const std::string& database) {
     exchanges_.push_back({.database = database,
                           .copy = restore_name(database, target_->id()),
                           .aside = before_name(database, target_->id()),
-                          .occupancy = occupancy});
+                          .occupancy = occupancy,
+                          .comment = {}});
     return {};
 }
 
@@ -114,13 +115,14 @@ Status DatabaseRestoreSession::drop_leftovers() {
     return {};
 }
 
-Status DatabaseRestoreSession::copy_and_check(const Exchange& exchange, std::size_t number) {
-    ASB_CHECK(copy_database(*instance_, *target_,
-                            {.database = exchange.database,
-                             .copy = exchange.copy,
-                             .dump_folder = area_->below("dump") + std::to_string(number),
-                             .jobs = options_.jobs},
-                            report_, context_));
+Status DatabaseRestoreSession::copy_and_check(Exchange& exchange, std::size_t number) {
+    ASB_TRY(exchange.comment,
+            copy_database(*instance_, *target_,
+                          {.database = exchange.database,
+                           .copy = exchange.copy,
+                           .dump_folder = area_->below("dump") + std::to_string(number),
+                           .jobs = options_.jobs},
+                          report_, context_));
     context_.progress.begin_stage(fmt::format("checking database {}", exchange.database), 0);
     ASB_TRY(auto source, instance_->connect(exchange.database));
     ASB_TRY(auto copy, target_->connect(exchange.copy));

@@ -52,7 +52,7 @@ class DatabaseRestoreSession final : public RestoreSession {
     Status drop_leftovers();
     Result<std::vector<std::string>> choose_databases();
     Status plan_exchange(const std::string& database);
-    Status copy_and_check(const Exchange& exchange, std::size_t number);
+    Status copy_and_check(Exchange& exchange, std::size_t number);
     Status exchange();
     void settle_old(const Exchange& exchange);
     void drop(const std::string& database, const std::string& what);

@@ -62,6 +62,7 @@ class DatabaseCopy {
     }
     // Last: some settings (default_transaction_read_only) would hinder what comes before.
     Status finish() { return write_properties(target_.maintenance(), options_.copy, properties_); }
+    [[nodiscard]] const std::optional<std::string>& comment() const { return properties_.comment; }
 
   private:
     static Result<bool> exists(Connection& connection, const std::string& query) {
@@ -90,10 +91,28 @@ class DatabaseCopy {
         return {};
     }
 
+    // A role that is no superuser can give a database only to itself and to roles that it is in.
+    Status choose_owner(Connection& connection) {
+        if (target_.superuser()) return {};
+        const std::vector<std::string> owner{properties_.owner};
+        ASB_TRY(const auto may, connection.query_params(
+                                    "SELECT pg_has_role(current_user, oid, 'MEMBER'), current_user "
+                                    "FROM pg_roles WHERE rolname = $1",
+                                    owner));
+        if (PQntuples(may.get()) == 0 || cell(may, 0, 0) == "t") return {};
+        notes_.push_back(
+            fmt::format("database \"{}\" belongs to \"{}\", since only a superuser "
+                        "could give it to \"{}\"",
+                        options_.database, cell(may, 0, 1), properties_.owner));
+        properties_.owner = cell(may, 0, 1);
+        return {};
+    }
+
     Status create() {
         if (const int error = fail_point("swap.create_database"))
             return errno_error(error, "cannot create database", options_.copy);
         Connection& connection = target_.maintenance();
+        ASB_CHECK(choose_owner(connection));
         ASB_CHECK(connection.execute(
             create_statement(connection, options_.copy, properties_, keep_tablespaces_),
             after(kLongStatementTimeout)));
@@ -133,7 +152,12 @@ class DatabaseCopy {
                         .folder = ""};
         if (!keep_tablespaces_) command.arguments.emplace_back("--no-tablespaces");
         command.arguments.push_back(options_.dump_folder);
-        return run("pg_restore", command);
+        auto status = run("pg_restore", command);
+        if (!status.ok() && !target_.superuser() && status.error().code == Code::database)
+            status.error().hint =
+                "what belongs to a superuser can be restored only by one: name a "
+                "superuser in DATABASE_URL";
+        return status;
     }
 
     Status run(const char* program, const Command& command) {
@@ -177,11 +201,14 @@ Result<std::vector<std::string>> list_databases(PrivateInstance& source) {
     return names;
 }
 
-Status copy_database(PrivateInstance& source, TargetServer& target, const CopyOptions& options,
-                     std::vector<std::string>& notes, const SessionContext& context) {
+Result<std::optional<std::string>> copy_database(PrivateInstance& source, TargetServer& target,
+                                                 const CopyOptions& options,
+                                                 std::vector<std::string>& notes,
+                                                 const SessionContext& context) {
     DatabaseCopy copy(source, target, options, notes, context);
     ASB_CHECK(copy.run());
-    return copy.finish();
+    ASB_CHECK(copy.finish());
+    return copy.comment();
 }
 
 }  // namespace asb::postgres

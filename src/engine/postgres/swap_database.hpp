@@ -2,6 +2,7 @@
 // Why this exists: one database of the backup is built beside the old one, under a name of its own,
 // whole and checked, so that taking its place later is a matter of two renames.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,14 @@ struct CopyOptions {
 };
 
 // Creates `copy` with the encoding, locale and owner of `database`, fills it with pg_dump and
-// pg_restore, gives it the database's own grants, comment and settings, and gathers statistics.
+// pg_restore, gives it the database's own grants and settings, and gathers statistics.
+// Returns the comment that the database shall have once it takes its place: until then its
+// comment says that it is half made.
 // Lines worth telling the operator go to `notes`. On error the half-made database stays for the
 // caller to drop.
-Status copy_database(PrivateInstance& source, TargetServer& target, const CopyOptions& options,
-                     std::vector<std::string>& notes, const SessionContext& context);
+Result<std::optional<std::string>> copy_database(PrivateInstance& source, TargetServer& target,
+                                                 const CopyOptions& options,
+                                                 std::vector<std::string>& notes,
+                                                 const SessionContext& context);
 
 }  // namespace asb::postgres

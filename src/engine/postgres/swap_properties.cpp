@@ -81,9 +81,6 @@ std::vector<std::string> property_statements(const Connection& target, const std
     }
     statements.push_back(
         fmt::format("ALTER DATABASE {} CONNECTION LIMIT {}", name, properties.connection_limit));
-    statements.push_back(
-        fmt::format("COMMENT ON DATABASE {} IS {}", name,
-                    properties.comment ? target.quoted_literal(*properties.comment) : "NULL"));
     return statements;
 }
 
@@ -129,7 +126,9 @@ std::string create_statement(const Connection& target, const std::string& copy,
         target.quoted_identifier(copy), target.quoted_literal(properties.encoding),
         target.quoted_literal(properties.collate), target.quoted_literal(properties.ctype),
         locale_clause(target, properties), target.quoted_identifier(properties.owner));
-    if (keep_tablespace) sql += " TABLESPACE " + target.quoted_identifier(properties.tablespace);
+    // Naming the default one would need a right to it that only its owner has.
+    if (keep_tablespace && properties.tablespace != "pg_default")
+        sql += " TABLESPACE " + target.quoted_identifier(properties.tablespace);
     return sql;
 }
 

@@ -41,7 +41,8 @@ Result<DatabaseProperties> read_properties(Connection& source, const std::string
 std::string create_statement(const Connection& target, const std::string& copy,
                              const DatabaseProperties& properties, bool keep_tablespace);
 
-// Grants, settings, connection limit and comment, in one transaction. `target` is a session on
+// Grants, settings and connection limit, in one transaction; not the comment, which marks the copy
+// as ours until it takes its place. `target` is a session on
 // another database.
 Status write_properties(Connection& target, const std::string& copy,
                         const DatabaseProperties& properties);

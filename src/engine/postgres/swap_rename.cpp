@@ -30,6 +30,9 @@ std::string all_renames(const Connection& connection, const std::vector<Exchange
         if (exchange.occupancy != Occupancy::missing)
             sql += rename_statement(connection, exchange.database, exchange.aside);
         sql += rename_statement(connection, exchange.copy, exchange.database);
+        sql += fmt::format(
+            "COMMENT ON DATABASE {} IS {};", connection.quoted_identifier(exchange.database),
+            exchange.comment ? connection.quoted_literal(*exchange.comment) : "NULL");
     }
     return sql + "COMMIT";
 }

@@ -2,6 +2,7 @@
 // Why this exists: the one short step in which restored databases take the places of the old ones:
 // all renames in one transaction, so that at every moment each name leads to a whole database.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct Exchange {
     std::string copy;                          // the restored one, which gets it
     std::string aside;                         // what the old one will be called
     Occupancy occupancy = Occupancy::missing;  // of `database` beforehand
+    std::optional<std::string> comment = {};   // that the restored one gets in the same step
 };
 
 // Renames all of them in one transaction, while the sessions on the old databases are ended again

@@ -14,6 +14,8 @@ namespace {
 // Write-back of each this many bytes is started while more are being made, so that the fsync at the
 // end finds little left to do.
 constexpr std::uint64_t kWriteBackBytes = 1 * kMiB;
+// Smaller pieces are better off in the page cache.
+constexpr std::size_t kDirectBytesMin = 1 * kMiB;
 
 // Gives the file its published name unless that is taken; 0 or errno.
 int rename_without_replacing(int folder_fd, const std::string& from, const std::string& to) {
@@ -61,6 +63,7 @@ class LocalWriter : public ObjectWriter {
     Status append(Bytes bytes) override {
         ASB_CHECK(begin_step());
         ASB_CHECK(pass("store.local.write", "cannot write"));
+        choose_direct(bytes);
         auto written = write_all(fd_.get(), bytes, spot_.path);
         if (!written.ok()) return as_store_error(std::move(written.error()), root_);
         size_ += bytes.size();
@@ -98,7 +101,26 @@ class LocalWriter : public ObjectWriter {
         return {};
     }
 
+    // Large aligned pieces go to the disk past the page cache, which saves copying them (a quarter
+    // of the processor time of a backup is the kernel's otherwise) and leaves the cache to the
+    // database. A file system that cannot do it says so here, and everything stays as it was.
+    void choose_direct(Bytes bytes) {
+        const bool fits = bytes.size() >= kDirectBytesMin && size_ % kDirectAlignment == 0 &&
+                          bytes.size() % kDirectAlignment == 0 &&
+                          reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectAlignment == 0;
+        if (fits == direct_ || (fits && direct_refused_)) return;
+        const int flags = fcntl(fd_.get(), F_GETFL);
+        const bool done =
+            fcntl(fd_.get(), F_SETFL, fits ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+        if (done) direct_ = fits;
+        direct_refused_ = direct_refused_ || !done;
+    }
+
     void start_write_back() {
+        if (direct_) {
+            write_back_begun_ = size_;
+            return;
+        }
         if (size_ - write_back_begun_ < kWriteBackBytes) return;
         // Advice only: a file system that cannot do it leaves the work to fsync.
         sync_file_range(fd_.get(), static_cast<off_t>(write_back_begun_),
@@ -143,6 +165,8 @@ class LocalWriter : public ObjectWriter {
     const UniqueFd fd_;
     std::uint64_t size_ = 0;
     std::uint64_t write_back_begun_ = 0;
+    bool direct_ = false;
+    bool direct_refused_ = false;
     bool named_partial_ = true;
     bool usable_ = true;
 };
