@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "app/drivers.hpp"
+#include "app/option_table.hpp"
 
 namespace asb {
 namespace {

@@ -15,8 +15,6 @@ const asb::StopToken* stop_token = nullptr;
 std::atomic<asb::Log*> current_log{nullptr};
 std::atomic<int> stop_signal{0};
 
-constexpr int kInterrupted = 130;
-
 void on_stop(int number) {
     // A second request while the first is being obeyed: go at once; what is left behind, the next
     // run sweeps.
@@ -30,6 +28,10 @@ void on_hangup(int /*number*/) {
 
 void note_log(asb::Log* log) {
     current_log.store(log);
+}
+
+int interrupted_status() {
+    return 128 + (stop_signal.load() == SIGTERM ? SIGTERM : SIGINT);
 }
 
 void handle(int number, void (*handler)(int)) {
@@ -60,7 +62,5 @@ int main(int argc, char** argv) {
     handle(SIGTERM, on_stop);
     handle(SIGHUP, on_hangup);
     handle(SIGPIPE, SIG_IGN);
-    const int status = asb::run_program(argc, argv, stop, note_log);
-    return status == kInterrupted ? 128 + (stop_signal.load() == SIGTERM ? SIGTERM : SIGINT)
-                                  : status;
+    return asb::run_program(argc, argv, stop, {note_log, interrupted_status});
 }

@@ -39,37 +39,54 @@ std::string run_id() {
     return to_hex(bytes);
 }
 
-void put_json(Json document, Code code, const Error* error) {
-    document["code"] = error == nullptr && code == Code::failed ? "ok" : code_name(code);
-    document["exit"] = error == nullptr && code == Code::failed ? 0 : exit_status(code);
-    if (error != nullptr)
-        document["error"] = {{"fact", printable(error->fact)}, {"hint", printable(error->hint)}};
+void put_json(Json document, const char* code, int status) {
+    document["code"] = code;
+    document["exit"] = status;
     put(stdout, canonical(document) + "\n");
 }
 
-// `Code::failed` with no error stands for success here; a Report never carries it as an outcome.
+void put_json(const Error& error, int status) {
+    put_json({{"error", {{"fact", printable(error.fact)}, {"hint", printable(error.hint)}}}},
+             code_name(error.code), status);
+}
+
 int finish(const Invocation& invocation, const Report& report) {
     const bool asks_for_text = invocation.verb != Verb::backup &&
                                invocation.verb != Verb::restore && invocation.verb != Verb::verify;
+    const int status = report.outcome ? exit_status(*report.outcome) : 0;
     if (invocation.json)
-        put_json(report.document, report.outcome.value_or(Code::failed), nullptr);
+        put_json(report.document, report.outcome ? code_name(*report.outcome) : "ok", status);
     else if (asks_for_text || !invocation.quiet)
         put(stdout, report.text);
     if (!flushed()) {
         put(stderr, "cannot write the result to stdout\n");
         return exit_status(Code::failed);
     }
-    return report.outcome ? exit_status(*report.outcome) : 0;
+    return status;
 }
 
-int finish(bool json, Log* log, const Error& error) {
+int finish(bool json, Log* log, const Error& error, int status) {
     if (log != nullptr)
         log->error("{}", to_text(error));
     else
         put(stderr, to_text(error) + "\n");
-    if (json) put_json(Json::object(), error.code, &error);
+    if (json) put_json(error, status);
     flushed();
-    return exit_status(error.code);
+    return status;
+}
+
+int status_of(const Error& error, const SignalSide& signals) {
+    return error.code == Code::interrupted ? signals.interrupted_status() : exit_status(error.code);
+}
+
+// A usage error as the command line's parser has written it out.
+Error usage_error(std::string_view text) {
+    constexpr std::string_view kHint = "\nhint: ";
+    const auto hint = text.find(kHint);
+    Error error{.code = Code::usage, .fact = std::string(trim(text.substr(0, hint)))};
+    if (hint != std::string_view::npos)
+        error.hint = std::string(trim(text.substr(hint + kHint.size())));
+    return error;
 }
 
 std::string log_name(const Invocation& invocation) {
@@ -138,11 +155,13 @@ Log::Options log_options(const Invocation& invocation) {
 
 int run_invocation(Invocation invocation, const Drivers& drivers,
                    const std::vector<const Option*>& options, const StopToken& stop,
-                   void (*note_log)(Log*)) {
+                   const SignalSide& signals) {
     const auto configuration = configure(invocation, options);
-    if (!configuration) return finish(invocation.json, nullptr, configuration.error());
+    if (!configuration)
+        return finish(invocation.json, nullptr, configuration.error(),
+                      status_of(configuration.error(), signals));
     Log log(log_options(invocation));
-    note_log(&log);
+    signals.note_log(&log);
     open_log(invocation, configuration->settings, log);
     Progress progress;
     const OpsContext context{.settings = configuration->settings,
@@ -157,15 +176,17 @@ int run_invocation(Invocation invocation, const Drivers& drivers,
         return run_verb(invocation, *configuration, context);
     }();
     const int status =
-        report ? finish(invocation, *report) : finish(invocation.json, &log, report.error());
+        report ? finish(invocation, *report)
+               : finish(invocation.json, &log, report.error(), status_of(report.error(), signals));
     log.info("exit {}", status);
-    note_log(nullptr);
+    signals.note_log(nullptr);
     return status;
 }
 
 }  // namespace
 
-int run_program(int argc, const char* const* argv, const StopToken& stop, void (*note_log)(Log*)) {
+int run_program(int argc, const char* const* argv, const StopToken& stop,
+                const SignalSide& signals) {
     const auto drivers = all_drivers();
     const auto options = all_options(drivers);
     auto parsed = parse_command_line(argc, argv, options);
@@ -175,13 +196,10 @@ int run_program(int argc, const char* const* argv, const StopToken& stop, void (
             return flushed() ? 0 : exit_status(Code::failed);
         }
         put(stderr, parsed.text);
-        if (parsed.json) {
-            const Error error{.code = Code::usage, .fact = std::string(trim(parsed.text))};
-            put_json(Json::object(), Code::usage, &error);
-        }
+        if (parsed.json) put_json(usage_error(parsed.text), parsed.exit_status);
         return parsed.exit_status;
     }
-    return run_invocation(std::move(*parsed.invocation), drivers, options, stop, note_log);
+    return run_invocation(std::move(*parsed.invocation), drivers, options, stop, signals);
 }
 
 }  // namespace asb

@@ -6,9 +6,14 @@
 
 namespace asb {
 
-// Runs one verb; prints its result. `stop` is requested by signals; `note_log` gives the signal
-// handler the log to reopen.
+// The process's side, as far as signals are concerned.
+struct SignalSide {
+    void (*note_log)(class Log*);  // tells the signal handler which log to reopen; null: none
+    int (*interrupted_status)();   // exit status of a run that a signal has stopped
+};
+
+// Runs one verb; prints its result, and returns the exit status. `stop` is requested by signals.
 int run_program(int argc, const char* const* argv, const StopToken& stop,
-                void (*note_log)(class Log*));
+                const SignalSide& signals);
 
 }  // namespace asb

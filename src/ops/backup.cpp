@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "codec/gzip.hpp"
+#include "codec/segment.hpp"
 #include "ops/sources.hpp"
 #include "repo/names.hpp"
 #include "repo/repository.hpp"
@@ -69,6 +71,20 @@ Status check_space(const OpsContext& context, std::optional<std::uint64_t> free,
     return with_hint(fail(Code::space, "{} has {} free; this backup needs at least {}", place,
                           human_bytes(*free), human_bytes(needed)),
                      "free some space there, or set BACKUP_DIR to a larger disk");
+}
+
+// What the byte path holds at most: plain and stored blocks for each thread and two more, and three
+// segments (codec/gzip.hpp, codec/segment.hpp).
+std::uint64_t memory_bound(std::size_t threads) {
+    return (threads + 2) * 2 * kMemberPlainBytes + 3 * kSegmentBytes;
+}
+
+// A configuration backup of nothing is no success.
+void note_emptiness(BackupType type, std::uint64_t entries, std::vector<std::string>& incomplete) {
+    if (type == BackupType::config && entries == 0)
+        incomplete.emplace_back(
+            "nothing was found to back up; name files with CONFIG_PATHS, CERTIFICATE_PATHS and "
+            "LOG_PATHS");
 }
 
 Result<Report> plan(const OpsContext& context, const BackupRequest& request,
@@ -148,11 +164,15 @@ Result<Finished> write_backup(const OpsContext& context, const BackupRequest& re
                                   .compressed = compressed(context)},
                                  std::move(key), job_count(context.settings), context.stop));
     context.log.info("{} backup {} begins", to_text(request.type), pending->name());
+    context.log.debug("{} threads; in flight at most about {}, whatever the size of the database",
+                      job_count(context.settings),
+                      human_bytes(memory_bound(job_count(context.settings))));
     ASB_TRY(auto outcome, write_sources(context, sources, pending->entries(), finished.warnings));
     ASB_CHECK(context.stop.check());
     context.progress.begin_stage("publish", 0);
     finished.incomplete = outcome.incomplete;
     ASB_TRY(finished.manifest, pending->publish(std::move(outcome)));
+    note_emptiness(request.type, finished.manifest.entry_count, finished.incomplete);
     return finished;
 }
 

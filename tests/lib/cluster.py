@@ -22,7 +22,8 @@ GRANT SELECT ON invoices TO {APP_ROLE};
 
 AUDIT = """
 CREATE TABLE "Log" (at timestamptz PRIMARY KEY, what text);
-INSERT INTO "Log" SELECT timestamptz '2024-01-01Z' + n * interval '1 hour', 'event ' || n FROM generate_series(1, 300) n;
+INSERT INTO "Log"
+SELECT timestamptz '2024-01-01Z' + n * interval '1 hour', 'event ' || n FROM generate_series(1, 300) n;
 """
 
 
@@ -51,3 +52,8 @@ def assert_same(before, after):
 
 def rows(server, table, database):
     return server.value(f"SELECT count(*) FROM {table}", database)
+
+
+def tablespace_place(server):
+    """The folder of the tablespace as the server sees it."""
+    return server.value(f"SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = '{TABLESPACE}'")

@@ -165,15 +165,15 @@ def test_tables_and_indexes_made_meanwhile_belong_to_the_same_moment(scenario):
     assert newest == scenario.count // 25 * 25
     plan = "SET enable_seqscan = off; EXPLAIN (COSTS off) SELECT n FROM made_{0} WHERE n = {0}".format(newest)
     assert f"made_{newest}_n" in str(scenario.restored.sql(plan, "busy"))
-    assert scenario.restored.sql(f"SET enable_seqscan = off; SELECT n FROM made_{newest} WHERE n = {newest}", "busy") == [
-        (newest,)
-    ]
+    query = f"SET enable_seqscan = off; SELECT n FROM made_{newest} WHERE n = {newest}"
+    assert scenario.restored.sql(query, "busy") == [(newest,)]
 
 
 def test_every_index_agrees_with_its_table(scenario):
     scenario.restored.sql("CREATE EXTENSION IF NOT EXISTS amcheck", "busy")
     checked = scenario.restored.sql(
-        """SELECT count(bt_index_check(c.oid, heapallindexed => true)) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-           JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree' AND c.relpersistence = 'p' AND i.indisvalid""", "busy"
+        """SELECT count(bt_index_check(c.oid, heapallindexed => true))
+           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+           WHERE a.amname = 'btree' AND c.relpersistence = 'p' AND i.indisvalid""", "busy"
     )
     assert checked[0][0] > 50

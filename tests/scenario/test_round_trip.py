@@ -39,8 +39,7 @@ def test_a_backup_comes_back_as_a_data_directory(full, major, product, tmp):
 
     with PostgresServer.on(major, target, tmp / "second") as second:
         cluster.assert_same(before, cluster.fingerprints(second))
-        located = second.value(f"SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = '{cluster.TABLESPACE}'")
-        assert located == str(new_place)
+        assert cluster.tablespace_place(second) == str(new_place)
         check_unlogged_and_partitioned(second)
         check_it_can_be_written_to(second)
     # The original was never touched.

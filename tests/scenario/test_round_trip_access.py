@@ -2,12 +2,13 @@
 backup with the same least role, and the files beside the database come back too."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
-from lib import cluster
 from lib.fingerprint import differences
 from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer, hand_over
+from lib.stock_recipe import StockRestore
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,19 @@ def test_a_backup_from_a_standby_starts_as_a_server_of_its_own(pg15, standby, pr
         assert differences(pg15.fingerprint(), second.fingerprint()) == []
 
 
+def test_the_stock_recipe_unties_a_standbys_backup_from_its_primary(pg15, standby, product, tmp):
+    name = back_up(product, standby).json()["name"]
+    shutil.copytree(product.repository, tmp / "elsewhere")
+    (tmp / "open").mkdir()
+    hand_over(tmp / "open")
+    stock = StockRestore(tmp / "elsewhere", pg15.bin)
+    base = tmp / "open/back/postgresql/base"
+    stock.run((1, 2, 3), name, tmp / "open/back", product.key)
+    assert (base / "standby.signal").exists()
+    stock.run((1, 4), name, tmp / "open/back", product.key)
+    assert not (base / "standby.signal").exists()
+
+
 # -- TLS ---------------------------------------------------------------------------------------------
 
 
@@ -80,7 +94,8 @@ def authority(pg15, module_tmp):
     certificate = make_certificates(folder, "IP:127.0.0.1")
     (folder / "server.key").chmod(0o600)
     hand_over(folder)
-    for name, value in (("ssl_cert_file", folder / "server.crt"), ("ssl_key_file", folder / "server.key"), ("ssl", "on")):
+    settings = {"ssl_cert_file": folder / "server.crt", "ssl_key_file": folder / "server.key", "ssl": "on"}
+    for name, value in settings.items():
         pg15.sql(f"ALTER SYSTEM SET {name} = '{value}'")
     pg15.add_hba(f"hostnossl all,replication {BACKUP_ROLE} 127.0.0.1/32 reject")
     return certificate
@@ -143,14 +158,13 @@ def back_where_they_were(tmp, files):
 
 
 def expected_files(tmp):
-    place = str(tmp)[1:]
     return {
-        f"config{'/' + place}/etc/auth/app.yaml": "issuer: example\n",
-        f"config{'/' + place}/etc/auth/conf.d/ü 1.yaml": "a: b\n",
-        f"config{'/' + place}/etc/auth/current": "-> app.yaml",
-        f"certificates{'/' + place}/ssl/auth.pem": "certificate\n",
-        f"certificates{'/' + place}/ssl/private/auth.key": "private\n",
-        f"logs{'/' + place}/log/auth.log": "today\n",
+        f"config{tmp}/etc/auth/app.yaml": "issuer: example\n",
+        f"config{tmp}/etc/auth/conf.d/ü 1.yaml": "a: b\n",
+        f"config{tmp}/etc/auth/current": "-> app.yaml",
+        f"certificates{tmp}/ssl/auth.pem": "certificate\n",
+        f"certificates{tmp}/ssl/private/auth.key": "private\n",
+        f"logs{tmp}/log/auth.log": "today\n",
     }
 
 

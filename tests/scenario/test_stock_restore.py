@@ -49,8 +49,7 @@ def assert_starts_and_is_the_same(stock, name, target, folder, expected, key):
         assert "server started" in out
         assert err == ""
         cluster.assert_same(expected, cluster.fingerprints(server))
-        place = server.value(f"SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = '{cluster.TABLESPACE}'")
-        assert place.startswith(str(target))
+        assert cluster.tablespace_place(server).startswith(str(target))
         assert server.value("SHOW archive_mode") == "off"
     finally:
         server.program("pg_ctl", "-D", target / "postgresql/base", "-m", "immediate", "stop")

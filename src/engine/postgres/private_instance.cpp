@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "codec/digest.hpp"
+#include "engine/postgres/server_error.hpp"
 
 namespace asb::postgres {
 namespace {
@@ -244,6 +245,10 @@ Status PrivateInstance::stop_cleanly() {
 
 Error PrivateInstance::ended_error(int exit_status) const {
     const auto text = read_file(area_.below("server.log"), kLogBytesMax);
+    if (text.ok() && text.value().find(kDiskFullText) != std::string::npos)
+        return with_hint(fail(Code::space, "the private PostgreSQL {} server ran out of disk: {}",
+                              options_.programs.major, last_lines(text.value())),
+                         "name a larger disk with --staging");
     return with_hint(
         fail(Code::database, "the private PostgreSQL {} server ended with status {}: {}",
              options_.programs.major, exit_status,

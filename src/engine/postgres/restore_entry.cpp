@@ -36,7 +36,10 @@ std::vector<std::string> owner_notes(const std::string& user, const std::optiona
 Result<DirectoryPlan> decide_directory(const Settings& settings, const RestoreRequest& request,
                                        const Json& facts) {
     DirectoryPlan plan;
-    ASB_TRY(plan.identity, read_identity(facts));
+    // Empty facts: the manifest is lost, and only the data itself says which version it is of.
+    if (!facts.empty()) {
+        ASB_TRY(plan.identity, read_identity(facts));
+    }
     ASB_TRY(plan.place, look_at(request.target_dir));
     ASB_CHECK(check_place(plan.place, request.force));
     const auto& user = settings.text("POSTGRES_RUN_AS");

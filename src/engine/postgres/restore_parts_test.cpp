@@ -118,10 +118,10 @@ class StagedTreeTest : public ::testing::Test {
 };
 
 TEST_F(StagedTreeTest, NeverFollowsASymbolicLinkThatSomebodyPlanted) {
-    std::filesystem::create_directory(path_ + "/root");
+    std::filesystem::create_directory(path_ + "/place");
     std::filesystem::create_directory(path_ + "/outside");
-    std::filesystem::create_directory_symlink(path_ + "/outside", path_ + "/root/base");
-    auto tree = StagedTree::open(path_ + "/root", std::nullopt);
+    std::filesystem::create_directory_symlink(path_ + "/outside", path_ + "/place/base");
+    auto tree = StagedTree::open(path_ + "/place", std::nullopt);
     ASSERT_TRUE(tree.ok());
     const auto status = tree.value().write_file("base/file", "x");
     ASSERT_FALSE(status.ok());

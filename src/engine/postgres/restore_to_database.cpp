@@ -72,6 +72,8 @@ Status DatabaseRestoreSession::publish() {
     ASB_TRY(const auto databases, choose_databases());
     for (const auto& database : databases) ASB_CHECK(plan_exchange(database));
     ASB_CHECK(drop_leftovers());
+    if (const int error = fail_point("swap.roles"))
+        return errno_error(error, "cannot copy the roles to", target_->address());
     ASB_TRY(roles_, copy_roles(*instance_, *target_));
     for (std::size_t i = 0; i < exchanges_.size(); ++i) ASB_CHECK(copy_and_check(exchanges_[i], i));
     return exchange();
@@ -124,6 +126,8 @@ Status DatabaseRestoreSession::copy_and_check(Exchange& exchange, std::size_t nu
                            .jobs = options_.jobs},
                           report_, context_));
     context_.progress.begin_stage(fmt::format("checking database {}", exchange.database), 0);
+    if (const int error = fail_point("swap.check"))
+        return errno_error(error, "cannot check database", exchange.copy);
     ASB_TRY(auto source, instance_->connect(exchange.database));
     ASB_TRY(auto copy, target_->connect(exchange.copy));
     ASB_TRY(const auto seen, compare_databases(source, copy));

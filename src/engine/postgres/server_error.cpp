@@ -216,9 +216,12 @@ Error server_error(const ConnectionTarget& target, std::string_view state,
                          "look at the server's log for that moment, then run it "
                          "again");
     }
-    return with_hint(fail(Code::database, "the database at {} says: {} (SQLSTATE {})",
-                          target.address(), primary_text(message), state),
-                     hint_for(target, state, message));
+    // disk_full; the hint names the disk, since there may be another one here.
+    const bool full = state == "53100";
+    return with_hint(
+        fail(full ? Code::space : Code::database, "the database at {} says: {} (SQLSTATE {})",
+             target.address(), primary_text(message), state),
+        full ? "free some space on the database server's disk" : hint_for(target, state, message));
 }
 
 Status check_server_version(int version_number, std::string_view version_text) {

@@ -13,6 +13,9 @@ namespace asb {
 // ..."), or empty: libpq gives no other way to learn the state of a failed connection.
 [[nodiscard]] std::string sqlstate_in(std::string_view message);
 
+// What a full disk (ENOSPC) is called in the output of PostgreSQL's programs and servers.
+inline constexpr std::string_view kDiskFullText = "No space left on device";
+
 // A connection attempt that failed with libpq's `message`.
 [[nodiscard]] Error connection_error(const ConnectionTarget& target, std::string_view message);
 

@@ -7,6 +7,7 @@
 
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
+#include "engine/postgres/server_error.hpp"
 #include "engine/postgres/swap_properties.hpp"
 
 namespace asb::postgres {
@@ -35,8 +36,13 @@ Error program_error(const char* program, const std::string& database, const Comm
     constexpr std::size_t kLinesShown = 6;
     if (lines.size() > kLinesShown) lines.resize(kLinesShown);
     for (auto& line : lines) line = printable(line);
-    return fail(Code::database, "{} of database \"{}\" ended with status {}: {}", program, database,
-                result.exit_status, join(lines, " | "));
+    auto error = fail(Code::database, "{} of database \"{}\" ended with status {}: {}", program,
+                      database, result.exit_status, join(lines, " | "));
+    if (result.errors.find(kDiskFullText) == std::string::npos) return error;
+    error.code = Code::space;
+    return with_hint(std::move(error),
+                     "free some space, for the restored data beside the old, on the database "
+                     "server's disk (or, if pg_dump says it, in --staging)");
 }
 
 class DatabaseCopy {
@@ -116,6 +122,8 @@ class DatabaseCopy {
         ASB_CHECK(connection.execute(
             create_statement(connection, options_.copy, properties_, keep_tablespaces_),
             after(kLongStatementTimeout)));
+        if (const int error = fail_point("swap.comment"))
+            return errno_error(error, "cannot mark database", options_.copy);
         // By this a later run knows whose it is, should this one die.
         ASB_CHECK(connection.execute(
             fmt::format("COMMENT ON DATABASE {} IS {}", connection.quoted_identifier(options_.copy),

@@ -23,16 +23,16 @@ constexpr const char* kContentsQuery =
     "('information_schema', 'public')) "
     "OR EXISTS (SELECT FROM pg_largeobject_metadata)";
 
-// "<comment> <id>, ..." on a half-made database; see leftovers.
+// Half-made databases whose run no longer has a session; see leftovers. A name ends with the id of
+// its run, 20 characters (new_restore_id). The second column: no comment yet.
 constexpr const char* kLeftoverQuery =
-    "SELECT d.datname FROM pg_database d "
-    "WHERE shobj_description(d.oid, 'pg_database') LIKE 'auth-service-backup restore in progress "
-    "%' "
-    "AND d.datname LIKE '%\\_\\_restore\\_%' "
+    "SELECT d.datname, shobj_description(d.oid, 'pg_database') IS NULL FROM pg_database d "
+    "WHERE coalesce(shobj_description(d.oid, 'pg_database'), 'auth-service-backup restore in "
+    "progress ') LIKE 'auth-service-backup restore in progress %' "
+    "AND d.datname ~ '__restore_[0-9]{8}_[0-9]{6}_[0-9a-f]{4}$' "
     "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid) "
-    "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name LIKE "
-    "'auth-service-backup %' AND strpos(shobj_description(d.oid, 'pg_database'), "
-    "' ' || substr(a.application_name, 21) || ',') > 0) ORDER BY 1";
+    "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = "
+    "'auth-service-backup ' || right(d.datname, 20)) ORDER BY 1";
 
 std::string from_environment(const char* name) {
     const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody calls setenv
@@ -193,7 +193,15 @@ Result<Occupancy> TargetServer::occupancy(const std::string& database) {
 Result<std::vector<std::string>> TargetServer::leftovers() {
     ASB_TRY(const auto rows, maintenance_.query(kLeftoverQuery));
     std::vector<std::string> names;
-    for (int row = 0; row < PQntuples(rows.get()); ++row) names.emplace_back(cell(rows, row, 0));
+    for (int row = 0; row < PQntuples(rows.get()); ++row) {
+        std::string name(cell(rows, row, 0));
+        if (cell(rows, row, 1) == "t") {
+            // Its run died before it could say whose it is: then nothing can be in it yet.
+            const auto found = occupancy(name);
+            if (!found.ok() || found.value() != Occupancy::empty) continue;
+        }
+        names.push_back(std::move(name));
+    }
     return names;
 }
 

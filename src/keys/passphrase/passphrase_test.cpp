@@ -100,7 +100,7 @@ TEST(PassphraseKey, RefusesAKeyThatOpensslWouldCutOff) {
 
 TEST(PassphraseKey, RefusesLineBreaksAndZeroBytes) {
     for (const char bad : {'\n', '\r', '\0'}) {
-        const auto error = refusal_of(std::string("a passphrase") + bad + "and more");
+        const auto error = refusal_of(fmt::format("a passphrase{}and more", bad));
         EXPECT_EQ(error.code, Code::usage);
         EXPECT_EQ(error.fact, "BACKUP_ENCRYPTION_KEY holds a line break or a zero byte");
     }
