@@ -62,6 +62,6 @@ function(asb_test_program name)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   asb_compile_options(${name})
   asb_precompile(${name} <gtest/gtest.h> <gmock/gmock.h>)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
                        PROPERTIES TIMEOUT 300 LABELS "${PROGRAM_LABELS}")
 endfunction()

@@ -236,6 +236,22 @@ bool is_later_verb(std::string_view word) {
     return std::ranges::find(kLaterVerbs, word) != kLaterVerbs.end();
 }
 
+// CLI11 takes an unknown first word for a missing verb; this names it.
+Status check_verb(const CLI::App& app, int argc, const char* const* argv) {
+    if (argc < 2 || argv[1][0] == '-') return {};
+    const std::string word = argv[1];
+    if (is_later_verb(word))
+        return with_hint(fail(Code::usage, "this version does not have '{}' yet", word),
+                         "auth-service-backup --help lists what it has");
+    std::vector<std::string> verbs = {"doctor"};
+    for (const auto* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+    if (std::ranges::find(verbs, word) != verbs.end()) return {};
+    const auto meant = nearest(word, verbs);
+    return with_hint(fail(Code::usage, "there is no verb '{}'", printable(word)),
+                     meant.empty() ? "auth-service-backup --help lists the verbs"
+                                   : fmt::format("did you mean '{}'?", meant));
+}
+
 ParsedCommandLine usage_error(const Error& error) {
     return {
         .invocation = {}, .text = to_text(error) + "\n", .exit_status = exit_status(Code::usage)};
@@ -258,10 +274,8 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv,
     add_others(app, words);
     const bool json = std::any_of(
         argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
-    if (argc > 1 && is_later_verb(argv[1])) {
-        auto parsed =
-            usage_error(with_hint(fail(Code::usage, "this version does not have '{}' yet", argv[1]),
-                                  "auth-service-backup --help lists what it has"));
+    if (const auto known = check_verb(app, argc, argv); !known) {
+        auto parsed = usage_error(known.error());
         parsed.json = json;
         return parsed;
     }

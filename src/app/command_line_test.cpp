@@ -68,7 +68,9 @@ TEST(CommandLine, TakesSettingsButNoSecrets) {
 }
 
 TEST(CommandLine, UnknownWordsAreNamed) {
-    expect_usage({"explode"}, "explode");
+    expect_usage({"explode"}, "there is no verb 'explode'");
+    expect_usage({"bakcup"}, "did you mean 'backup'?");
+    expect_usage({"dr", "--test"}, "this version does not have 'dr' yet");
     expect_usage({"backup", "--tpye", "full"}, "--tpye");
     EXPECT_TRUE(parse({"list", "--json", "--nonsense"}).json);
 }

@@ -159,6 +159,12 @@ std::string shell_quote(std::string_view text) {
 
 namespace {
 
+// Capitals or not: `backup_dir` is meant to be BACKUP_DIR.
+bool is_same_letter(char a, char b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; };
+    return lower(a) == lower(b);
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), 0U);
@@ -166,7 +172,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         std::size_t diagonal = row[0];
         row[0] = i + 1;
         for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
+            const std::size_t substituted = diagonal + (is_same_letter(a[i], b[j]) ? 0 : 1);
             diagonal = row[j + 1];
             row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, substituted});
         }

@@ -108,6 +108,7 @@ TEST(Nearest, FindsWhatWasMeant) {
     const std::vector<std::string> verbs = {"backup", "restore", "verify"};
     EXPECT_EQ(nearest("restroe", verbs), "restore");
     EXPECT_EQ(nearest("bakup", verbs), "backup");
+    EXPECT_EQ(nearest("BACKUP", verbs), "backup");
     EXPECT_EQ(nearest("frobnicate", verbs), "");
     EXPECT_EQ(nearest("x", {}), "");
 }

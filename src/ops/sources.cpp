@@ -40,6 +40,10 @@ Result<const EngineDriver*> database_driver(const OpsContext& context) {
             fail(Code::usage, "no database is named: DATABASE_URL is empty"),
             "set DATABASE_URL, as in DATABASE_URL=postgresql://backup@localhost/auth_service");
     const auto scheme = scheme_of(url);
+    if (scheme.empty())
+        return with_hint(
+            fail(Code::usage, "DATABASE_URL is not a URL: it does not begin with SCHEME://"),
+            "write it as in DATABASE_URL=postgresql://backup@localhost/auth_service");
     const auto* driver = driver_for_scheme(context.drivers, scheme);
     if (type_given && driver != nullptr && driver->name != type)
         return with_hint(
@@ -47,10 +51,10 @@ Result<const EngineDriver*> database_driver(const OpsContext& context) {
                  type, scheme),
             fmt::format("set DATABASE_TYPE={}, or correct DATABASE_URL", driver->name));
     if (driver == nullptr)
-        return with_hint(fail(Code::usage, "this version cannot back up a database of type '{}'",
-                              scheme.empty() ? type : scheme),
-                         fmt::format("set DATABASE_URL to a database of one of these types: {}",
-                                     database_types(context.drivers)));
+        return with_hint(
+            fail(Code::usage, "this version cannot back up a database of type '{}'", scheme),
+            fmt::format("set DATABASE_URL to a database of one of these types: {}",
+                        database_types(context.drivers)));
     return driver;
 }
 

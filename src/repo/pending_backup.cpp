@@ -31,10 +31,14 @@ struct Reservation {
     std::unique_ptr<ObjectWriter> body;
 };
 
-Result<Reservation> reserve_name(StoreAppender& appender, Instant instant, bool compressed,
-                                 bool encrypted) {
+// `busy` when any object has the name: what is left of an unfinished backup would be in the way of
+// the index.
+Result<Reservation> reserve_name(StoreReader& reader, StoreAppender& appender, Instant instant,
+                                 bool compressed, bool encrypted) {
     Reservation reservation{
         .name = backup_name(instant), .started_at = instant, .manifest = {}, .body = {}};
+    ASB_TRY(const auto present, reader.list(reservation.name + "."));
+    if (!present.empty()) return fail(Code::busy, "{} exists already", present.front().key.text());
     ASB_TRY(reservation.manifest, appender.create(manifest_key(reservation.name)));
     ASB_TRY(reservation.body, appender.create(body_key(reservation.name, compressed, encrypted)));
     return reservation;
@@ -51,10 +55,10 @@ Status wait_until(Deadline deadline, const StopToken& stop) {
     }
 }
 
-Result<Reservation> reserve(StoreAppender& appender, bool compressed, bool encrypted,
-                            const StopToken& stop) {
+Result<Reservation> reserve(StoreReader& reader, StoreAppender& appender, bool compressed,
+                            bool encrypted, const StopToken& stop) {
     for (int attempt = 0; attempt < kNameTries; ++attempt) {
-        auto reservation = reserve_name(appender, now(), compressed, encrypted);
+        auto reservation = reserve_name(reader, appender, now(), compressed, encrypted);
         if (reservation || reservation.error().code != Code::busy) return reservation;
         ASB_CHECK(wait_until(after(std::chrono::seconds(1)), stop));
     }
@@ -142,7 +146,8 @@ Result<std::unique_ptr<PendingBackup>> PendingBackup::begin(
     std::optional<KeyProvider::Fresh> key, std::size_t threads, const StopToken& stop) {
     Manifest manifest;
     ASB_TRY(manifest.previous, newest_manifest(reader));
-    ASB_TRY(auto reservation, reserve(appender, identity.compressed, key.has_value(), stop));
+    ASB_TRY(auto reservation,
+            reserve(reader, appender, identity.compressed, key.has_value(), stop));
     manifest.id = random_id();
     manifest.name = reservation.name;
     manifest.type = identity.type;

@@ -28,9 +28,10 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     cd "$REPOSITORY"
     BODY=$(ls "$NAME".tar*)
 
-2. Check that the body is what was written: these commands must print nothing. (That nobody has rewritten all three objects
-   is proved only by the manifest's "mac"; docs/FORMAT.md says how to compute it.)
+2. Check that manifest, index and body are what was written: these commands must print nothing. (That nobody has rewritten
+   all three is proved only by the manifest's "mac"; docs/FORMAT.md says how to compute it.)
 
+    [ "$(sed 's/"mac":"[0-9a-f]*",//; s/"manifest_sha256":"[0-9a-f]*",//' "$NAME.manifest.json" | tr -d '\n' | sha256sum | cut -d' ' -f1)" = "$(grep -o '"manifest_sha256":"[0-9a-f]*' "$NAME.manifest.json" | cut -d'"' -f4)" ] || echo "the manifest is damaged"
     echo "$(grep -o '"index_sha256":"[0-9a-f]*"' "$NAME.manifest.json" | cut -d'"' -f4)  $NAME.index" | sha256sum --check --quiet
     [ "$(split --bytes=16777216 --filter='sha256sum | cut -d" " -f1' "$BODY")" = "$(sed -n 's/^segment //p' "$NAME.index")" ] || echo "the body is damaged"
 

@@ -11,15 +11,12 @@
 
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
+#include "engine/postgres/tablespace_mark.hpp"
 
 namespace asb::postgres {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Stands in a mount point while it is filled in place, so that a later run knows the rest as its
-// own kind's.
-constexpr const char* kInPlaceMark = ".auth-service-backup.restoring";
 
 bool is_mount_point(const std::string& path) {
     struct statx info {};
@@ -94,7 +91,8 @@ Result<TargetPlace> look_at(const std::string& path) {
         return with_hint(fail(Code::refused, "{} is not a folder", place.path),
                          "name a folder that is empty or does not exist");
     place.exists = true;
-    place.empty = fs::is_empty(resolved, error) || unfinished(place.path);
+    place.empty =
+        fs::is_empty(resolved, error) || unfinished(place.path) || is_of_dead_restore(place.path);
     if (error) return errno_error(error.value(), "cannot read", place.path, Code::refused);
     place.mount_point = is_mount_point(place.path);
     place.has_server = exists(place.path + "/postmaster.pid");

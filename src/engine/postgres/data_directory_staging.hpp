@@ -48,6 +48,8 @@ class StagedFolder {
 
     [[nodiscard]] StagedTree& tree() { return *tree_; }
     [[nodiscard]] const std::string& target() const { return place_.path; }
+    // Where the folder is until it is published.
+    [[nodiscard]] const std::string& staging() const { return staging_; }
 
     // Hands the root to the owner and renames it into place; everything in it must be on disk.
     // What was there is then at `moved_aside`. The old and the new never miss both.

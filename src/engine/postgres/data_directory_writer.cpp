@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "codec/digest.hpp"
 #include "engine/postgres/data_directory_config.hpp"
+#include "engine/postgres/tablespace_mark.hpp"
 
 namespace asb::postgres {
 namespace {
@@ -47,6 +48,9 @@ Result<std::unique_ptr<DataDirectoryWriter>> DataDirectoryWriter::open(DataDirec
 }
 
 Status DataDirectoryWriter::open_folders() {
+    // Before the data directory's leftovers go, by which these are known.
+    for (const auto& place : options_.tablespaces)
+        ASB_CHECK(clear_if_of_dead_restore(place.new_path));
     ASB_TRY(main_, StagedFolder::open({.target = options_.target,
                                        .owner = options_.owner,
                                        .force = options_.force,
@@ -56,6 +60,7 @@ Status DataDirectoryWriter::open_folders() {
                                                  .owner = options_.owner,
                                                  .force = false,
                                                  .stamp = stamp_now()}));
+        ASB_CHECK(put_mark(folder->tree(), main_->staging()));
         tablespaces_.emplace(place.oid, std::move(folder));
     }
     return {};
@@ -195,7 +200,10 @@ Status DataDirectoryWriter::publish_folders() {
     const auto status = main_->publish();
     if (!status.ok()) return status;
     main_->keep();
-    for (auto& [oid, folder] : tablespaces_) folder->keep();
+    for (auto& [oid, folder] : tablespaces_) {
+        folder->keep();
+        take_mark(folder->tree());
+    }
     return {};
 }
 

@@ -19,8 +19,9 @@ Result<std::optional<std::uint64_t>> writable_space(const std::string& root) {
         return step_error(ENOTDIR, "cannot write into", nearest.string(), root);
     if (eaccess(nearest.c_str(), W_OK | X_OK) != 0)
         return step_error(errno, "cannot write into", nearest.string(), root);
-    ASB_TRY(const auto bytes, free_space(nearest.string()));
-    return std::optional(bytes);
+    auto bytes = free_space(nearest.string());
+    if (!bytes) return as_store_error(std::move(bytes.error()), root);
+    return std::optional(*bytes);
 }
 
 }  // namespace asb::local

@@ -65,6 +65,7 @@ class LocalWriter : public ObjectWriter {
         ASB_CHECK(pass("store.local.write", "cannot write"));
         choose_direct(bytes);
         auto written = write_all(fd_.get(), bytes, spot_.path);
+        if (!written.ok() && direct_) written = write_through_cache(bytes);
         if (!written.ok()) return as_store_error(std::move(written.error()), root_);
         size_ += bytes.size();
         start_write_back();
@@ -114,6 +115,16 @@ class LocalWriter : public ObjectWriter {
             fcntl(fd_.get(), F_SETFL, fits ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
         if (done) direct_ = fits;
         direct_refused_ = direct_refused_ || !done;
+    }
+
+    // Some file systems take the flag and refuse the write: the same bytes once more, the ordinary
+    // way, at the same place.
+    [[nodiscard]] Status write_through_cache(Bytes bytes) {
+        direct_refused_ = true;
+        choose_direct(bytes.first(0));
+        if (lseek(fd_.get(), static_cast<off_t>(size_), SEEK_SET) < 0)
+            return step_error(errno, "cannot write", spot_.path, root_);
+        return write_all(fd_.get(), bytes, spot_.path);
     }
 
     void start_write_back() {
