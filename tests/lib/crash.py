@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 KILLED = 128 + signal.SIGKILL
@@ -122,3 +123,18 @@ def processes_below(folder):
 def check_no_process(folder):
     """Nothing that a run started below `folder` is alive; for the kernel's time to end it."""
     wait_until(lambda: not processes_below(folder), f"no process below {folder}")
+
+
+def seconds_of(product, *arguments):
+    """How long a run takes that nobody disturbs."""
+    started = time.monotonic()
+    product.run(*arguments)
+    return time.monotonic() - started
+
+
+def wait_or_kill(running, seconds):
+    """Lets a run go on for that long, unless it ends before; then kills it."""
+    try:
+        running.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        running.kill()

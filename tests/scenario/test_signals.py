@@ -12,6 +12,7 @@ from lib.folder_state import folder_state, names_below
 from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer, hand_over
 from lib.processes import processes_naming, wait_until
 from lib.product import Product
+from lib.small_disk import small_disk
 from lib.stored_backup import back_up_files, only_backup, random_files
 from lib.tcp_proxy import TcpProxy
 
@@ -111,8 +112,7 @@ def signal_after(running, seconds, number):
             running.signal(number)
 
 
-@pytest.mark.parametrize("number, code", STOPS)
-def test_a_backup_or_verify_stopped_at_any_time(product, tmp, number, code):
+def test_a_backup_or_verify_stopped_at_any_time(product, tmp):
     """Whatever it is doing: half-way through a large file, deriving the key, at its start or end."""
     product.key = "a passphrase that must be stretched first"
     product.keep_secret(product.key)
@@ -120,9 +120,10 @@ def test_a_backup_or_verify_stopped_at_any_time(product, tmp, number, code):
     back_up_files(product, source)
     whole = published(product)
     for words in (("backup", "config"), ("verify", "latest")):
-        for moment in range(6):
+        for moment in range(8):
+            number, code = STOPS[moment % 2]
             running = product.popen(*words, env={"CONFIG_PATHS": source})
-            signal_after(running, 0.04 + 0.08 * moment, number)
+            signal_after(running, 0.04 + 0.06 * moment, number)
             done = running.wait(expect=(0, code))
             new = [name for name in published(product) if name not in whole]
             assert len(new) == (3 if words[0] == "backup" and done.code == 0 else 0), (words, moment)
@@ -158,18 +159,19 @@ def test_a_restore_of_files_stopped_at_any_step_is_all_or_nothing(product, tmp):
 def test_a_data_directory_stopped_at_any_step_is_whole_or_not_there(full, tmp):
     product, stored = full
     words = ("restore", "--backup-file", stored.name, "--target-dir")
-    steps = steps_of(product, *words, tmp / "whole")
-    expected = names_below(tmp / "whole")
-    (tmp / "work").mkdir()
-    interesting = {len(steps) - steps[::-1].index(kind) for kind in set(steps)} | set(spread(len(steps), 5))
-    for number in sorted(interesting):
-        place = tmp / "work" / str(number)
-        done = product.run(*words, place, env=at_step(number, "stop"), expect=(0, 143))
-        if done.code == 143:
-            assert names_below(tmp / "work") == [], steps[number - 1]
-        else:
-            assert names_below(place) == expected, steps[number - 1]
-            place.rename(tmp / f"whole-{number}")
+    with small_disk(tmp / "quick", 600 * 1024 * 1024) as disk:  # in memory: to sync costs nothing
+        hand_over(disk)
+        steps = steps_of(product, *words, disk / "whole")
+        expected = names_below(disk / "whole")
+        shutil.rmtree(disk / "whole")
+        interesting = {len(steps) - steps[::-1].index(kind) for kind in set(steps)} | set(spread(len(steps), 5))
+        for number in sorted(interesting):
+            done = product.run(*words, disk / "place", env=at_step(number, "stop"), expect=(0, 143))
+            if done.code == 143:
+                assert names_below(disk) == [], steps[number - 1]
+            else:
+                assert names_below(disk / "place") == expected, steps[number - 1]
+                shutil.rmtree(disk / "place")
 
 
 @pytest.mark.parametrize("seconds, number, code", [
