@@ -12,6 +12,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kUnpackByHand =
+    "an archive of another program is unpacked with stock tools: openssl enc -d -aes-256-cbc "
+    "-pbkdf2 ... | tar -xz";
+
 // An engine that takes part: what of it was asked for, and what the backup says about it.
 struct Part {
     std::unique_ptr<Engine> engine;
@@ -212,20 +216,27 @@ Result<Report> restore_unauthenticated(const OpsContext& context, const RestoreO
         "{} is read without its manifest: nothing proves that it is what was written",
         options.backup);
     context.progress.begin_stage("restore", 0);
-    ASB_TRY(const auto bare, read_bare_archive(archive, sessions.router,
-                                               {.threads = job_count(context.settings),
-                                                .progress = &context.progress,
-                                                .stop = context.stop}));
+    auto bare = read_bare_archive(archive, sessions.router,
+                                  {.threads = job_count(context.settings),
+                                   .progress = &context.progress,
+                                   .stop = context.stop});
+    if (!bare && bare.error().code == Code::damaged && bare.error().hint.empty())
+        return with_hint(bare.error(), kUnpackByHand);
+    if (!bare) return bare.error();
+    if (sessions.router.routed() == 0)
+        return with_hint(fail(Code::not_found, "{} holds nothing of {}", options.backup,
+                              join(request.components, ", ")),
+                         kUnpackByHand);
     ASB_CHECK(publish_all(context, sessions));
     auto report =
         describe(sessions, options.backup,
                  std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started));
-    report.text += bare.has_inner_manifest ? "  UNAUTHENTICATED: the entries match the inner "
-                                             "manifest, but nothing proves who wrote them\n"
-                                           : "  UNAUTHENTICATED: there is no inner manifest "
-                                             "either; nothing was checked but the tar structure\n";
+    report.text += bare->has_inner_manifest ? "  UNAUTHENTICATED: the entries match the inner "
+                                              "manifest, but nothing proves who wrote them\n"
+                                            : "  UNAUTHENTICATED: there is no inner manifest "
+                                              "either; nothing was checked but the tar structure\n";
     report.document["authenticated"] = false;
-    report.document["inner_manifest"] = bare.has_inner_manifest;
+    report.document["inner_manifest"] = bare->has_inner_manifest;
     return report;
 }
 

@@ -6,7 +6,9 @@ Status RoutingSink::begin(const EntryHeader& header) {
     current_ = nullptr;
     for (const auto& route : routes_)
         if (header.name.starts_with(route.prefix)) current_ = route.session;
-    return current_ == nullptr ? Status() : current_->begin(header);
+    if (current_ == nullptr) return {};
+    ++routed_;
+    return current_->begin(header);
 }
 
 Status RoutingSink::write(Bytes bytes) {

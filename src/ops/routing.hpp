@@ -19,6 +19,8 @@ class RoutingSink final : public EntrySink {
     Status begin(const EntryHeader& header) override;
     Status write(Bytes bytes) override;
     Status end() override;
+    // How many entries went to a session.
+    [[nodiscard]] std::uint64_t routed() const { return routed_; }
 
   private:
     struct Route {
@@ -26,6 +28,7 @@ class RoutingSink final : public EntrySink {
         EntrySink* session;
     };
     std::vector<Route> routes_;
+    std::uint64_t routed_ = 0;
     EntrySink* current_ = nullptr;  // null: passed over
 };
 

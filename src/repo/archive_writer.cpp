@@ -54,7 +54,7 @@ struct ArchiveWriter::State {
     std::optional<TarWriter> tar;
     InnerManifestText entries;
     InnerEntry entry;
-    Sha256 digest;
+    EntryDigest digest;
 };
 
 ArchiveWriter::ArchiveWriter(ByteSink& body, ArchiveOptions options)
@@ -65,6 +65,7 @@ ArchiveWriter::~ArchiveWriter() = default;
 Status ArchiveWriter::begin(const EntryHeader& header) {
     ASB_CHECK(safe_name(header.name));
     ASB_CHECK(state_->tar->begin(header));
+    state_->digest.begin(header.name);
     state_->entry = InnerEntry{.name = header.name,
                                .type = header.type,
                                .offset = state_->tar->offset(),

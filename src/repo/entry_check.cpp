@@ -9,6 +9,7 @@ Status EntryCheck::begin(const EntryHeader& header) {
     ASB_CHECK(safe_name(header.name));
     if (seen_inner_) return fail(Code::damaged, "the archive goes on after its inner manifest");
     in_inner_ = header.name == kInnerManifestName;
+    digest_.begin(header.name);
     if (in_inner_) {
         if (header.size > kInnerManifestBytesMax)
             return fail(Code::damaged, "the inner manifest is too large");
@@ -33,19 +34,19 @@ Status EntryCheck::write(Bytes bytes) {
 }
 
 Status EntryCheck::end() {
-    const auto digest = digest_.finish();
+    auto digest = digest_.finish();
     if (in_inner_) {
-        inner_digest_ = digest;
+        inner_digest_ = std::move(digest);
         return {};
     }
-    entry_.digest = digest;
+    entry_.digest = std::move(digest);
     tally_.add(entry_);
     return next_.end();
 }
 
 Status EntryCheck::finish() {
     if (!seen_inner_) return fail(Code::damaged, "the archive has no inner manifest");
-    if (tally_.finish() != inner_digest_)
+    if ("sha256:" + to_hex(tally_.finish()) != inner_digest_)
         return fail(Code::damaged,
                     "the entries of the archive are not those of its inner manifest");
     return {};

@@ -28,8 +28,8 @@ class EntryCheck final : public EntrySink {
     const TarParser* parser_ = nullptr;
     EntryTally tally_;
     InnerEntry entry_;
-    Sha256 digest_;
-    Digest inner_digest_{};
+    EntryDigest digest_;
+    std::string inner_digest_;
     bool in_inner_ = false;
     bool seen_inner_ = false;
 };

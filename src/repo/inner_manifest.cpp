@@ -35,12 +35,30 @@ std::string line(const InnerEntry& entry, bool first) {
     if (entry.type == EntryType::file) {
         object["offset"] = entry.offset;
         object["size"] = entry.size;
-        object["sha256"] = to_hex(entry.digest);
+        object["digest"] = entry.digest;
     }
     return (first ? "\n" : ",\n") + canonical(object);
 }
 
 }  // namespace
+
+void EntryDigest::begin(std::string_view name) {
+    const bool of_data_directory =
+        name.starts_with("postgresql/base/") || name.starts_with("postgresql/tablespaces/");
+    cheap_ = of_data_directory && name != "postgresql/base/backup_manifest";
+    crc_ = 0;
+}
+
+void EntryDigest::update(Bytes bytes) {
+    if (cheap_)
+        crc_ = crc32c(crc_, bytes);
+    else
+        sha256_.update(bytes);
+}
+
+std::string EntryDigest::finish() {
+    return cheap_ ? fmt::format("crc32c:{:08x}", crc_) : "sha256:" + to_hex(sha256_.finish());
+}
 
 void InnerManifestText::add(const InnerEntry& entry) {
     if (count_ == 0) text_ = kHead;

@@ -219,3 +219,15 @@ def test_a_link_is_never_followed_into_by_a_second_restore(product, tmp):
     product.run(*words, "--force")
     assert names_below(tmp / "outside") == []
     assert folder_state(tmp / "place/config" / str(source).lstrip("/")) == folder_state(source)
+
+
+def test_an_archive_with_nothing_to_restore_is_no_success(product, tmp):
+    (tmp / "etc").mkdir()
+    (tmp / "etc" / "app.conf").write_text("port=1\n")
+    archive = tmp / "old.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", tmp, "etc"], check=True)
+    place = tmp / "place"
+    done = product.run("restore", "--unauthenticated", "--backup-file", archive, "--components", "config",
+                       "--files-dir", place, expect=10)
+    assert f"{archive} holds nothing of config\nhint: an archive of another program" in done.err
+    assert not place.exists() or list(place.iterdir()) == []

@@ -6,7 +6,7 @@ import itertools
 import json
 
 import pytest
-from lib.folder_state import folder_state, names_below
+from lib.folder_state import folder_state
 from lib.product import Product
 from lib.stored_backup import (
     SEGMENT_BYTES, assert_restores_to, back_up_files, random_files, segment_digests,
@@ -113,7 +113,8 @@ def test_any_cut_of_the_body_is_found(backed_up, place):
     }
     for cut in sorted(cuts):
         with stored.changed(stored.body, whole[:cut]):
-            refused(product, stored, place, f"{stored.body.name} is {cut} bytes long, its manifest says {length}\n{OTHER_COPY}")
+            fact = f"{stored.body.name} is {cut} bytes long, its manifest says {length}\n{OTHER_COPY}"
+            refused(product, stored, place, fact)
 
 
 def test_extra_bytes_are_found(backed_up, place):
@@ -145,7 +146,8 @@ def test_a_segment_of_another_backup_is_found_even_with_its_digest(backed_up, ot
     with stored.changed(stored.body, spliced):
         refused(product, stored, place, segment_fact(1))
         with stored.changed(stored.index, index.encode()):
-            refused(product, stored, place, f"{stored.index.name} is not the index that the manifest of {stored.name} names")
+            fact = f"{stored.index.name} is not the index that the manifest of {stored.name} names"
+            refused(product, stored, place, fact)
             manifest = json.loads(stored.manifest.read_text())
             manifest["index_sha256"] = hashlib.sha256(index.encode()).hexdigest()
             with stored.changed(stored.manifest, canonical(manifest)):

@@ -53,7 +53,8 @@ def test_every_wrong_key_is_told_as_one(backed_up, tmp):
         for verb, arguments in readers(stored, tmp / "out").items():
             done = product.run(*arguments, env={KEY_NAME: key}, expect=12)
             assert f"the key does not open {stored.name}\n" in done.err, (case, verb)
-            assert "hint: set BACKUP_ENCRYPTION_KEY (or BACKUP_ENCRYPTION_KEY_FILE) to the key that was in use at 20" in done.err
+            hint = "hint: set BACKUP_ENCRYPTION_KEY (or BACKUP_ENCRYPTION_KEY_FILE) to the key that was in use at 20"
+            assert hint in done.err
     assert names_below(tmp) == []
 
 

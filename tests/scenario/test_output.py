@@ -77,8 +77,9 @@ def test_what_is_not_whole_is_code_3_and_named(product, source, tmp):
     document = assert_one_document(done)
     assert any(f"{tmp}/missing" in line for line in document["incomplete"] + document["warnings"])
     done = product.run("backup", "config", "--json", expect=3)
-    document = assert_one_document(done)
-    assert document["incomplete"] == ["nothing was found to back up; name files with CONFIG_PATHS, CERTIFICATE_PATHS and LOG_PATHS"]
+    assert assert_one_document(done)["incomplete"] == [
+        "nothing was found to back up; name files with CONFIG_PATHS, CERTIFICATE_PATHS and LOG_PATHS"
+    ]
 
 
 def test_the_documented_codes_are_all(product):
@@ -123,7 +124,9 @@ def run_with_stdout(product, stdout, *words):
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("verify", "latest"), ("config", "show"), ("--help",), ("--version",)])
+@pytest.mark.parametrize("words", [
+    ("list",), ("list", "--json"), ("verify", "latest"), ("config", "show"), ("--help",), ("--version",),
+])
 def test_a_full_stdout_is_a_failure(product, backed_up, words):
     code, err = run_with_stdout(product, "/dev/full", *words)
     assert code == 1

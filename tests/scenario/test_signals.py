@@ -120,10 +120,10 @@ def test_a_backup_or_verify_stopped_at_any_time(product, tmp):
     back_up_files(product, source)
     whole = published(product)
     for words in (("backup", "config"), ("verify", "latest")):
-        for moment in range(8):
+        for moment in range(6):
             number, code = STOPS[moment % 2]
             running = product.popen(*words, env={"CONFIG_PATHS": source})
-            signal_after(running, 0.04 + 0.06 * moment, number)
+            signal_after(running, 0.04 + 0.09 * moment, number)
             done = running.wait(expect=(0, code))
             new = [name for name in published(product) if name not in whole]
             assert len(new) == (3 if words[0] == "backup" and done.code == 0 else 0), (words, moment)

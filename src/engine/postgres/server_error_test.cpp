@@ -118,6 +118,14 @@ TEST(ServerError, StatesWhatTheServerSaid) {
     EXPECT_THAT(error.hint, HasSubstr("max_slot_wal_keep_size"));
 }
 
+TEST(ServerError, AFullDiskOfTheServerIsAboutSpace) {
+    const Error error = server_error(target(), "53100",
+                                     "could not extend file \"base/16384/1247\": No space left on "
+                                     "device");
+    EXPECT_EQ(error.code, Code::space);
+    EXPECT_EQ(error.hint, "free some space on the database server's disk");
+}
+
 TEST(ServerError, SlotsAndWalLevelHaveTheirStatements) {
     EXPECT_THAT(server_error(target(), "53400", "all replication slots are in use").hint,
                 HasSubstr("ALTER SYSTEM SET max_replication_slots = 10;"));
