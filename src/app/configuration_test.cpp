@@ -22,7 +22,7 @@ class ConfigurationTest : public testing::Test {
     }
     void TearDown() override { std::filesystem::remove_all(folder); }
 
-    std::string file(const std::string& name, const std::string& content) const {
+    [[nodiscard]] std::string file(const std::string& name, const std::string& content) const {
         std::ofstream(folder + "/" + name) << content;
         return folder + "/" + name;
     }

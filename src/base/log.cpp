@@ -6,8 +6,8 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <mutex>
+#include <system_error>
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
@@ -49,7 +49,8 @@ Log::~Log() {
 Status Log::open_file(const std::string& path) {
     const int fd = open_log(path);
     if (fd < 0)
-        return fail(Code::failed, "cannot write the log file {}: {}", path, std::strerror(errno));
+        return fail(Code::failed, "cannot write the log file {}: {}", path,
+                    std::generic_category().message(errno));
     const std::lock_guard lock(state_->mutex);
     if (state_->fd >= 0) close(state_->fd);
     state_->fd = fd;

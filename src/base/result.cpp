@@ -61,7 +61,7 @@ Error with_hint(Error error, std::string hint) {
 }
 
 void assertion_failed(const char* what, const char* file, int line) {
-    std::fprintf(stderr, "assertion failed: %s (%s:%d)\n", what, file, line);
+    static_cast<void>(std::fprintf(stderr, "assertion failed: %s (%s:%d)\n", what, file, line));
     std::abort();
 }
 

@@ -86,7 +86,7 @@ bool is_zero(Bytes bytes) {
 }
 
 std::string block_name(Bytes block) {
-    const auto name = field_string(block, tar::kName);
+    auto name = field_string(block, tar::kName);
     // GNU's own format keeps other things where POSIX has the prefix.
     if (field_text(block, tar::kMagic) != tar::kUstarMagic) return name;
     const auto prefix = field_string(block, tar::kPrefix);
@@ -307,9 +307,9 @@ Status TarParser::State::read_time(Bytes block, EntryHeader& header) const {
 }
 
 Result<EntryHeader> TarParser::State::read_header(Bytes block) const {
-    const auto text = [&](std::string_view keyword, std::string otherwise) {
+    const auto text = [&](std::string_view keyword, const std::string& otherwise) {
         const auto* value = record(keyword);
-        return value != nullptr ? *value : std::move(otherwise);
+        return value != nullptr ? *value : otherwise;
     };
     EntryHeader header;
     header.name = text("path", block_name(block));

@@ -242,7 +242,7 @@ TEST(TarParser, RefusesABadChecksumWithItsOffset) {
 
 TEST(TarParser, RefusesEveryFlippedBitOfAHeader) {
     const auto good = raw_block({.name = "some name", .size = "00000000000"}) + kEnd;
-    for (std::size_t bit = 0; bit < 8 * 512U; ++bit) {
+    for (std::size_t bit = 0; bit < 8 * std::size_t{512}; ++bit) {
         // In the checksum itself a leading zero may be a space, and what closes it carries nothing.
         if (bit == 8 * 148 + 4 || bit / 8 == 154 || bit / 8 == 155) continue;
         auto tar = good;

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 
 namespace asb {
 
@@ -17,8 +17,8 @@ void UniqueFd::reset() {
 
 Error errno_error(int error, std::string_view action, std::string_view path, Code other) {
     const bool space = error == ENOSPC || error == EDQUOT;
-    auto result =
-        fail(space ? Code::space : other, "{} {}: {}", action, path, std::strerror(error));
+    auto result = fail(space ? Code::space : other, "{} {}: {}", action, path,
+                       std::generic_category().message(error));
     if (space) result.hint = "free some space on that file system, or choose another place";
     return result;
 }

@@ -16,7 +16,7 @@ namespace {
 
 // A folder of its own for each test, removed with all that is in it.
 class File : public testing::Test {
-  protected:
+  public:
     File() {
         const char* base = std::getenv("TMPDIR");
         folder_ = std::string(base != nullptr ? base : "/tmp") + "/asb-io-XXXXXX";

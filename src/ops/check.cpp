@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "base/text.hpp"
 #include "ops/sources.hpp"
@@ -74,7 +74,8 @@ CheckLine check_catalog(const OpsContext& context, const Place& place) {
 CheckLine check_log_folder(const OpsContext& context) {
     const auto& folder = context.settings.text("LOG_DIR");
     if (access(folder.c_str(), W_OK | X_OK) == 0) return line(Verdict::ok, "log folder", folder);
-    return line(Verdict::warn, "log folder", fmt::format("{}: {}", folder, std::strerror(errno)),
+    return line(Verdict::warn, "log folder",
+                fmt::format("{}: {}", folder, std::generic_category().message(errno)),
                 fmt::format("sudo install -d -o $(id -un) {}", shell_quote(folder)));
 }
 

@@ -57,7 +57,7 @@ struct ArchiveWriter::State {
     EntryDigest digest;
 };
 
-ArchiveWriter::ArchiveWriter(ByteSink& body, ArchiveOptions options)
+ArchiveWriter::ArchiveWriter(ByteSink& body, const ArchiveOptions& options)
     : state_(std::make_unique<State>(body, options)) {}
 
 ArchiveWriter::~ArchiveWriter() = default;

@@ -32,7 +32,7 @@ struct ArchiveSummary {
 class ArchiveWriter final : public EntrySink {
   public:
     // `body` outlives the writer; it is written to from another thread.
-    ArchiveWriter(ByteSink& body, ArchiveOptions options);
+    ArchiveWriter(ByteSink& body, const ArchiveOptions& options);
     ~ArchiveWriter() override;
     Status begin(const EntryHeader& header) override;
     Status write(Bytes bytes) override;

@@ -58,7 +58,7 @@ class Fields {
     void bad(const char* key) {
         if (error_.empty()) error_ = key;
     }
-    Status status() const {
+    [[nodiscard]] Status status() const {
         if (error_.empty()) return {};
         return fail(Code::damaged,
                     "{} is not a valid manifest: '{}' is missing or not what it should be", what_,

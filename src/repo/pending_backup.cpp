@@ -152,8 +152,8 @@ Result<std::unique_ptr<PendingBackup>> PendingBackup::begin(
     manifest.name = reservation.name;
     manifest.type = identity.type;
     manifest.started_at = reservation.started_at;
-    manifest.tool_version = identity.tool_version;
-    manifest.hostname = identity.hostname;
+    manifest.tool_version = std::move(identity.tool_version);
+    manifest.hostname = std::move(identity.hostname);
     manifest.compressed = identity.compressed;
     std::optional<std::shared_future<BodyKeys>> keys;
     if (key) {

@@ -94,7 +94,7 @@ Status ensure_recovery_note(StoreReader& reader, StoreAppender& appender) {
     const auto present = reader.open(key);
     if (present || present.error().code != Code::not_found)
         return present ? Status() : Status(present.error());
-    const auto put = appender.put(key, as_bytes(recovery_note()));
+    auto put = appender.put(key, as_bytes(recovery_note()));
     if (!put && put.error().code == Code::busy) return {};  // another run has just written it
     return put;
 }

@@ -19,6 +19,7 @@ constexpr std::pair<std::string_view, std::string_view> kPlaces[] = {
 }  // namespace
 
 CollectedBackup::~CollectedBackup() {
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): open between begin() and end() only
     if (file_ != nullptr) static_cast<void>(std::fclose(file_));
 }
 
@@ -42,6 +43,7 @@ Status CollectedBackup::begin(const EntryHeader& header) {
         std::filesystem::create_directories(path);
         return {};
     }
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): end() or the destructor closes it
     file_ = std::fopen(path.c_str(), "wbx");
     if (file_ == nullptr) return errno_error(errno, "cannot make", path);
     return {};

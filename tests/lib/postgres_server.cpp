@@ -83,7 +83,7 @@ int postgres_major() {
 }
 
 std::string postgres_bin_dir() {
-    const std::string named = environment(fmt::format("ASB_POSTGRES_{}_BIN", postgres_major()));
+    std::string named = environment(fmt::format("ASB_POSTGRES_{}_BIN", postgres_major()));
     if (!named.empty()) return named;
     return std::string(trim(run(
         {.arguments = {"pg_config", "--bindir"}, .environment = {}, .run_as = {}, .folder = {}})));

@@ -73,6 +73,7 @@ class PostgresServer {
     [[nodiscard]] std::string socket_url(const std::string& user,
                                          const std::string& password) const;
     // One statement as superuser; the first cell of its result.
+    // NOLINTNEXTLINE(modernize-use-nodiscard): called for its effect as often as for its answer
     std::string sql(const std::string& statement, const std::string& database = "postgres") const;
     [[nodiscard]] std::string log() const;
     void write_hba(const std::vector<std::string>& lines) const;

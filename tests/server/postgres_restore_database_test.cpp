@@ -46,7 +46,7 @@ void fill(const PostgresServer& server, const std::string& database) {
 }
 
 class PostgresDatabaseRestore : public ::testing::Test {
-  protected:
+  public:
     static void SetUpTestSuite() {
         source_ = std::make_unique<PostgresServer>();
         source_->sql(kCreateBackupRole);

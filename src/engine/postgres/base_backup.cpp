@@ -11,7 +11,7 @@ class BaseBackupSession final : public BackupSession {
   public:
     BaseBackupSession(SessionContext context, Connection connection, ServerIdentity server,
                       std::uint64_t expected_bytes)
-        : context_(context),
+        : context_(std::move(context)),
           connection_(std::move(connection)),
           server_(std::move(server)),
           expected_bytes_(expected_bytes) {}
@@ -29,7 +29,7 @@ class BaseBackupSession final : public BackupSession {
     Result<Range> copy_files(ArchiveIntake& intake);
     Status copy_wal(const std::string& slot, const Range& range, EntrySink& sink,
                     const RehomingSink& owner);
-    Status check_manifest(const ServerManifest& manifest, const Range& range) const;
+    [[nodiscard]] Status check_manifest(const ServerManifest& manifest, const Range& range) const;
     void record(const Range& range, const ArchiveIntake& intake, Instant consistent_at);
 
     SessionContext context_;
@@ -170,7 +170,7 @@ Result<std::unique_ptr<BackupSession>> open_base_backup(const Settings& settings
     const std::uint64_t expected = database_bytes(url, context.stop).value_or(0);
     ASB_CHECK(context.stop.check());
     return std::unique_ptr<BackupSession>(std::make_unique<BaseBackupSession>(
-        context, std::move(connection), std::move(server), expected));
+        std::move(context), std::move(connection), std::move(server), expected));
 }
 
 }  // namespace asb

@@ -37,6 +37,7 @@ Status check_mappings(const RestoreRequest& request, const std::vector<Tablespac
         });
         if (known) continue;
         std::vector<std::string> names;
+        names.reserve(places.size());
         for (const auto& place : places)
             names.push_back(fmt::format("{} ({})", place.oid, place.old_path));
         return with_hint(fail(Code::usage, "the backup has no tablespace '{}'", mapping.first),

@@ -51,7 +51,7 @@ class StagedTree {
     Result<int> folder_fd(std::string_view folder);
     Result<UniqueFd> enter(int parent, const std::string& name, const std::string& whole);
     [[nodiscard]] std::string full(std::string_view path) const;
-    Status sync_one(const std::string& path, bool folder) const;
+    [[nodiscard]] Status sync_one(const std::string& path, bool folder) const;
 
     std::string root_;
     UniqueFd root_fd_;

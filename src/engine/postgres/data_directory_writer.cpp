@@ -197,7 +197,7 @@ Status DataDirectoryWriter::put_control() {
 Status DataDirectoryWriter::publish_folders() {
     // Tablespaces first: a data directory under its final name finds all that it points to.
     for (auto& [oid, folder] : tablespaces_) ASB_CHECK(folder->publish());
-    const auto status = main_->publish();
+    auto status = main_->publish();
     if (!status.ok()) return status;
     main_->keep();
     for (auto& [oid, folder] : tablespaces_) {

@@ -132,7 +132,7 @@ std::vector<std::string> PrivateInstance::settings() const {
     std::vector<std::string> arguments;
     for (const auto& [name, value] : values) {
         arguments.emplace_back("-c");
-        arguments.push_back(name + "=" + value);
+        arguments.push_back(fmt::format("{}={}", name, value));
     }
     return arguments;
 }

@@ -188,12 +188,14 @@ Result<std::unique_ptr<RestoreSession>> open_postgres_restore(const Settings& se
                                                               SessionContext context) {
     if (!request.target_dir.empty()) {
         ASB_TRY(auto decided, decide_directory(settings, request, facts));
-        ASB_TRY(auto writer, DataDirectoryWriter::open(std::move(decided.options), context));
+        ASB_TRY(auto writer,
+                DataDirectoryWriter::open(std::move(decided.options), std::move(context)));
         return std::unique_ptr<RestoreSession>(std::move(writer));
     }
     ASB_TRY(auto decided, decide_database(settings, request, facts));
     ASB_TRY([[maybe_unused]] const auto plan, ask_server(decided, context.stop));
-    ASB_TRY(auto session, DatabaseRestoreSession::open(std::move(decided.options), context));
+    ASB_TRY(auto session,
+            DatabaseRestoreSession::open(std::move(decided.options), std::move(context)));
     return std::unique_ptr<RestoreSession>(std::move(session));
 }
 

@@ -109,7 +109,7 @@ TEST(BackupIdentity, RefusesFactsOfAnotherKind) {
 }
 
 class StagedTreeTest : public ::testing::Test {
-  protected:
+  public:
     StagedTreeTest() : path_(::testing::TempDir() + "asb-tree-XXXXXX") {
         if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
     }

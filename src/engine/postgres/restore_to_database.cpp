@@ -141,7 +141,7 @@ Status DatabaseRestoreSession::copy_and_check(Exchange& exchange, std::size_t nu
 
 Status DatabaseRestoreSession::exchange() {
     context_.progress.begin_stage("putting the restored databases in place", 0);
-    const auto status = exchange_databases(*target_, exchanges_, context_.stop);
+    auto status = exchange_databases(*target_, exchanges_, context_.stop);
     if (!status.ok()) return status;
     published_ = true;
     for (const auto& done : exchanges_) settle_old(done);

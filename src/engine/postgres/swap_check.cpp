@@ -26,7 +26,9 @@ struct Relation {
 Result<std::vector<Relation>> list_relations(Connection& connection) {
     ASB_TRY(const auto rows, connection.query(kRelationsQuery, after(kLongStatementTimeout)));
     std::vector<Relation> relations;
-    for (int row = 0; row < PQntuples(rows.get()); ++row)
+    const int count = PQntuples(rows.get());
+    relations.reserve(static_cast<std::size_t>(count));
+    for (int row = 0; row < count; ++row)
         relations.push_back({cell(rows, row, 0).front(), std::string(cell(rows, row, 1))});
     return relations;
 }

@@ -180,7 +180,7 @@ class DatabaseCopy {
     // A database without statistics answers slowly until autovacuum comes round to it.
     Status analyze() {
         ASB_TRY(auto inside, target_.connect(options_.copy));
-        const auto status = inside.execute("ANALYZE", after(kLongStatementTimeout));
+        auto status = inside.execute("ANALYZE", after(kLongStatementTimeout));
         if (!status.ok() && status.error().code == Code::interrupted) return status;
         if (!status.ok())
             notes_.push_back(fmt::format("warning: no statistics for database \"{}\": {}",
@@ -205,7 +205,9 @@ Result<std::vector<std::string>> list_databases(PrivateInstance& source) {
     ASB_TRY(const auto rows, connection.query("SELECT datname FROM pg_database WHERE datallowconn "
                                               "AND NOT datistemplate ORDER BY datname"));
     std::vector<std::string> names;
-    for (int row = 0; row < PQntuples(rows.get()); ++row) names.emplace_back(cell(rows, row, 0));
+    const int count = PQntuples(rows.get());
+    names.reserve(static_cast<std::size_t>(count));
+    for (int row = 0; row < count; ++row) names.emplace_back(cell(rows, row, 0));
     return names;
 }
 
