@@ -183,6 +183,18 @@ Error as_store_error(Error error, const std::string& root) {
     return error;
 }
 
+std::string nearest_existing(const std::string& root) {
+    std::string folder = root;
+    struct stat info {};
+    while (stat(folder.c_str(), &info) != 0 && errno == ENOENT) {
+        const auto slash = folder.rfind('/');
+        if (slash == std::string::npos) folder = ".";
+        if (slash == 0) folder = "/";
+        if (slash != std::string::npos && slash != 0) folder.resize(slash);
+    }
+    return folder;
+}
+
 Result<std::string> parse_location(const std::string& location) {
     if (location.empty())
         return with_hint(fail(Code::usage, "the folder for backups has no name"),

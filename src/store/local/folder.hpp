@@ -27,6 +27,10 @@ Error as_store_error(Error error, const std::string& root);
 // `location` as the user gave it, without slashes at its end; empty is `usage`.
 Result<std::string> parse_location(const std::string& location);
 
+// The folder at `root`, or while that does not exist the nearest one above it, where it would be
+// made.
+std::string nearest_existing(const std::string& root);
+
 // Where one object lives: an open folder, and the name in it.
 struct Spot {
     UniqueFd folder;

@@ -9,17 +9,13 @@
 namespace asb::local {
 
 Result<std::optional<std::uint64_t>> writable_space(const std::string& root) {
-    // The folder itself, or the nearest one above it that exists: there the missing ones would be
-    // made.
-    std::filesystem::path nearest = std::filesystem::absolute(root);
+    const auto folder = std::filesystem::absolute(nearest_existing(root)).string();
     std::error_code error;
-    while (!std::filesystem::exists(nearest, error) && nearest.has_relative_path())
-        nearest = nearest.parent_path();
-    if (!std::filesystem::is_directory(nearest, error))
-        return step_error(ENOTDIR, "cannot write into", nearest.string(), root);
-    if (eaccess(nearest.c_str(), W_OK | X_OK) != 0)
-        return step_error(errno, "cannot write into", nearest.string(), root);
-    auto bytes = free_space(nearest.string());
+    if (!std::filesystem::is_directory(folder, error))
+        return step_error(ENOTDIR, "cannot write into", folder, root);
+    if (eaccess(folder.c_str(), W_OK | X_OK) != 0)
+        return step_error(errno, "cannot write into", folder, root);
+    auto bytes = free_space(folder);
     if (!bytes) return as_store_error(std::move(bytes.error()), root);
     return std::optional(*bytes);
 }

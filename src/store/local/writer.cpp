@@ -195,16 +195,7 @@ class LocalAppender : public StoreAppender {
     }
 
     Result<std::optional<std::uint64_t>> free_space() override {
-        // The store may not exist yet: then its place is in the nearest folder that does.
-        std::string folder = root_;
-        struct stat info {};
-        while (stat(folder.c_str(), &info) != 0 && errno == ENOENT) {
-            const auto slash = folder.rfind('/');
-            if (slash == std::string::npos) folder = ".";
-            if (slash == 0) folder = "/";
-            if (slash != std::string::npos && slash != 0) folder.resize(slash);
-        }
-        auto bytes = asb::free_space(folder);
+        auto bytes = asb::free_space(nearest_existing(root_));
         if (!bytes.ok()) return as_store_error(std::move(bytes.error()), root_);
         return std::optional(*bytes);
     }
