@@ -48,6 +48,10 @@ void DatabaseRestoreSession::clean_target() {
                              connection.error().fact);
         return;
     }
+    // A CREATE DATABASE that was under way when the run was stopped goes on without its client, and
+    // DROP does not see what is not committed yet.
+    if (const auto ended = end_other_sessions(*connection, target_->id()); !ended.ok())
+        context_.log.warning("cannot end the restore's own sessions: {}", ended.error().fact);
     for (const auto& exchange : exchanges_) {
         const auto dropped =
             connection->execute(fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)",

@@ -205,6 +205,20 @@ Result<std::vector<std::string>> TargetServer::leftovers() {
     return names;
 }
 
+Status end_other_sessions(Connection& maintenance, const std::string& id) {
+    constexpr auto kPatience = std::chrono::seconds(10);
+    const std::vector<std::string> name{application_name(id)};
+    for (const auto give_up = after(kPatience); std::chrono::steady_clock::now() < give_up;) {
+        ASB_TRY(const auto living,
+                maintenance.query_params("SELECT pg_terminate_backend(pid), pg_sleep(0.02) FROM "
+                                         "pg_stat_activity WHERE application_name = $1 AND pid <> "
+                                         "pg_backend_pid() AND usename = current_user",
+                                         name));
+        if (PQntuples(living.get()) == 0) return {};
+    }
+    return fail(Code::database, "sessions of application_name \"{}\" do not end", name[0]);
+}
+
 Status check_occupancy(const std::string& database, Occupancy occupancy, bool force) {
     if (occupancy != Occupancy::filled || force) return {};
     return with_hint(fail(Code::refused, "database \"{}\" is not empty", database),

@@ -69,6 +69,10 @@ class TargetServer {
     bool superuser_ = false;
 };
 
+// Ends every session of the restore `id` but this one, and waits until they are gone (10 s at most;
+// then `database`).
+Status end_other_sessions(Connection& maintenance, const std::string& id);
+
 // `refused` when `database` is filled and `force` is not given.
 Status check_occupancy(const std::string& database, Occupancy occupancy, bool force);
 
