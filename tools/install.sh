@@ -20,6 +20,7 @@ CLI/CLI.hpp|libcli11-dev
 gtest/gtest.h|libgtest-dev
 gmock/gmock.h|libgmock-dev
 postgresql/libpq-fe.h|libpq-dev
+libmongoc-1.0/mongoc/mongoc.h|libmongoc-dev
 openssl/evp.h|libssl-dev
 /usr/include/zlib.h|zlib1g-dev
 LIST

@@ -66,6 +66,10 @@ struct RestoreRequest {
     std::vector<std::pair<std::string, std::string>>
         tablespaces;                      // --tablespace: oid or old path -> new path
     std::vector<std::string> components;  // "database", "config", "certificates", "logs"
+    // --only: globs of what alone is wanted, this engine's own ("auth.public.users",
+    // "auth.sessions",
+    // "/etc/auth/*"); empty: everything.
+    std::vector<std::string> only;
     bool all_databases = false;
     bool force = false;            // replace what is there
     bool drop_old = false;         // do not keep what was replaced
@@ -98,6 +102,20 @@ struct Component {
     std::string_view prefix;  // "postgresql/"
 };
 
+// An entry of a stored archive, as its inner manifest has it.
+struct StoredEntry {
+    std::string name;
+    EntryType type = EntryType::file;
+    std::uint64_t size = 0;
+};
+
+// One line of `list --contents`: something that an operator can name with --only.
+struct ContentLine {
+    std::string kind;  // "database", "collection", "cluster", "file"
+    std::string name;  // as --only takes it
+    std::uint64_t bytes = 0;
+};
+
 // Thread-compatible.
 class Engine {
   public:
@@ -117,6 +135,15 @@ class Engine {
     virtual Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& request,
                                                                  const Json& facts,
                                                                  SessionContext context) = 0;
+    // Which of `entries` a restore of `request` needs, in their order; the rest is not even read.
+    // `not_found`, naming what there is, when a word of request.only matches nothing. Here: all
+    // entries of the components asked for.
+    virtual Result<std::vector<bool>> choose_entries(const RestoreRequest& request,
+                                                     const Json& facts,
+                                                     std::span<const StoredEntry> entries);
+    // What of `entries` (all of the archive) is this engine's, for people. Here: one line a file.
+    virtual std::vector<ContentLine> contents(const Json& facts,
+                                              std::span<const StoredEntry> entries);
 };
 
 // A driver: one folder, one constant of this type, one line in app/drivers.cpp.
