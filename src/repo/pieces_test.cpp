@@ -101,7 +101,9 @@ class Pieces : public testing::TestWithParam<Kind> {
         MemorySink body;
         std::promise<BodyKeys> promise;
         promise.set_value(keys());
-        ArchiveOptions options{.compressed = GetParam().compressed, .salt = kSalt};
+        ArchiveOptions options;
+        options.compressed = GetParam().compressed;
+        options.salt = kSalt;
         if (GetParam().encrypted) options.keys = promise.get_future().share();
         ArchiveWriter writer(body, options);
         for (std::size_t i = 0; i < samples().size(); ++i) {
@@ -273,9 +275,9 @@ INSTANTIATE_TEST_SUITE_P(EveryCombination, Pieces,
 
 TEST(InnerManifest, IsReadAsItWasWritten) {
     InnerManifestText text;
-    text.add({.name = "a\xff\n", .type = EntryType::folder});
+    text.add({.name = "a\xff\n", .type = EntryType::folder, .digest = {}});
     text.add({.name = "b", .offset = 1024, .size = 3, .digest = "sha256:00"});
-    text.add({.name = "c", .type = EntryType::hard_link});
+    text.add({.name = "c", .type = EntryType::hard_link, .digest = {}});
     const auto document = text.finish();
     const auto entries = parse_inner_manifest(document, 2048);
     ASSERT_THAT(entries, Succeeds());
