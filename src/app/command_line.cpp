@@ -68,7 +68,7 @@ void add_restore(CLI::App& app, Words& words) {
                           "auth-service-backup restore --backup-file latest --target-dir "
                           "/var/lib/postgresql/15/restored\n"
                           "  auth-service-backup restore --backup-file latest --only "
-                          "'/etc/auth/*.yaml' --files-dir /root/back\n"
+                          "'/etc/auth/*.yaml' --files-dir /srv/restored\n"
                           "  auth-service-backup restore --backup-file latest --force --staging "
                           "/srv/prepared\n"
                           "  auth-service-backup restore --resume --staging /srv/prepared");
