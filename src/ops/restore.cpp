@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ops/consistency.hpp"
 #include "ops/opened.hpp"
 #include "ops/routing.hpp"
 #include "repo/names.hpp"
@@ -144,6 +145,7 @@ Result<Report> plan(const Manifest& manifest, const std::vector<Part>& parts) {
             report.document["replaces"].push_back(printable(item));
         }
     }
+    report.text += consistency_line(manifest);
     report.text += "nothing was written\n";
     return report;
 }
@@ -168,7 +170,10 @@ Result<Report> restore_authenticated(const OpsContext& context, const RestoreOpt
     ASB_CHECK(publish_all(context, sessions));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("restore of {} ended well: {} ms", manifest.name, took.count());
-    return describe(sessions, manifest.name, took);
+    Report report = describe(sessions, manifest.name, took);
+    report.text += consistency_line(manifest);
+    report.document["inconsistent"] = is_inconsistent(manifest);
+    return report;
 }
 
 // The engines of a backup whose manifest is lost: whichever has a component that was asked for,
