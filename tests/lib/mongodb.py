@@ -51,7 +51,7 @@ def tool(name, *arguments, expect=0):
         [path, *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300
     )
     if done.returncode != expect:
-        raise MongoError(f"{name} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        raise MongoError(f"{name} ended with {done.returncode}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
     return done.stdout, done.stderr
 
 
@@ -167,9 +167,12 @@ class MongoServer:
     def make_users(self):
         """Those of the tests; from now on everybody must log in."""
         admin = self.client().admin
-        admin.command("createUser", ADMIN, pwd=ADMIN_PASSWORD, roles=["root"])
-        admin.command("createUser", BACKUP, pwd=BACKUP_PASSWORD, roles=["backup"])
-        admin.command("createUser", RESTORE, pwd=RESTORE_PASSWORD, roles=["restore"])
+        # mongod's roles let one read and write a time series' buckets; these servers' do not.
+        admin.command("createRole", "buckets", roles=[], privileges=[{
+            "resource": {"db": "", "collection": mongodb_data.BUCKETS}, "actions": ["find", "insert", "remove"]}])
+        admin.command("createUser", ADMIN, pwd=ADMIN_PASSWORD, roles=["root", "buckets"])
+        admin.command("createUser", BACKUP, pwd=BACKUP_PASSWORD, roles=["backup", "buckets"])
+        admin.command("createUser", RESTORE, pwd=RESTORE_PASSWORD, roles=["restore", "buckets"])
         self.stop()
         self.auth = True
         self.start()

@@ -19,6 +19,7 @@ AWKWARD_NAMES = (
     "long-" + "x" * 180,  # escaped and with its endings longer than some tools' limit, not than a file's
     "very long " + "é" * 100,  # longer than a file name may be once it is escaped
 )
+TIME_SERIES, BUCKETS = "measures", "system.buckets.measures"
 LARGEST_BYTES = 16 * 1024 * 1024  # of a document, mongod's limit
 
 
@@ -104,8 +105,8 @@ def load_kinds(db):
     db.german.create_index("name")
     db.create_collection("clustered", clusteredIndex={"key": {"_id": 1}, "unique": True, "name": "by id"})
     insert(db.clustered, ({"_id": f"key {n}", "n": n} for n in range(100)))
-    db.create_collection("measures", timeseries={"timeField": "at", "metaField": "from", "granularity": "minutes"})
-    insert(db.measures, ({"at": BEGIN + datetime.timedelta(minutes=n), "from": n % 3, "value": n} for n in range(60)))
+    db.create_collection(TIME_SERIES, timeseries={"timeField": "at", "metaField": "from", "granularity": "minutes"})
+    insert(db[TIME_SERIES], ({"at": BEGIN + datetime.timedelta(minutes=n), "from": n % 3, "value": n} for n in range(60)))
     db.create_collection("active_users", viewOn="users", pipeline=[{"$match": {"state": "active"}}])
     db.create_collection("empty")
     db.empty.create_index("nothing")
