@@ -19,7 +19,8 @@ struct Words {
     std::string backup_type_word;
     std::string restore_verify;
     bool restore_list = false;
-    std::string components = "database";
+    std::string components;
+    std::vector<std::string> only;
     std::vector<std::string> tablespaces;
     std::vector<std::string> sets;
     std::string backup_dir;
@@ -68,6 +69,9 @@ void add_restore(CLI::App& app, Words& words) {
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
     verb->add_flag("--list", words.restore_list, "list all backups (the verb list)");
+    verb->add_option("--contents", words.invocation.contents_reference,
+                     "with --list: what this backup holds")
+        ->type_name("FILE");
     verb->add_option("--verify", words.restore_verify, "verify a backup (the verb verify)")
         ->type_name("FILE");
     verb->add_flag("--dry-run", restore.dry_run,
@@ -86,8 +90,12 @@ void add_restore(CLI::App& app, Words& words) {
                      "where configuration, certificates and logs go")
         ->type_name("DIR");
     verb->add_option("--components", words.components,
-                     "what to restore: database,config,certificates,logs")
+                     "what to restore: database,config,certificates,logs (default: database)")
         ->type_name("LIST");
+    verb->add_option("--only", words.only,
+                     "these alone: databases, schemas, tables, collections, paths of files with "
+                     "globs; comma-separated, repeatable")
+        ->type_name("WORD,...");
     verb->add_option("--tablespace", words.tablespaces,
                      "with --target-dir: where a tablespace goes (repeatable)")
         ->type_name("OID|PATH=NEWPATH");
@@ -99,7 +107,11 @@ void add_restore(CLI::App& app, Words& words) {
 }
 
 void add_others(CLI::App& app, Words& words) {
-    add_verb(app, words, "list", "list all backups", "auth-service-backup list --json");
+    auto* list = add_verb(app, words, "list", "list all backups, or what is inside one",
+                          "auth-service-backup list --contents latest");
+    list->add_option("--contents", words.invocation.contents_reference,
+                     "what this backup holds, as --only names it: a path, a name, or latest")
+        ->type_name("FILE");
     auto* verify =
         add_verb(app, words, "verify", "prove that a backup would come back, to the last byte",
                  "auth-service-backup verify latest");
@@ -150,7 +162,27 @@ Status take_tablespaces(Words& words) {
     return {};
 }
 
-Status take_restore(Words& words) {
+void add_words(const std::string& list, std::vector<std::string>& words) {
+    for (const auto& part : split(list, ','))
+        if (!trim(part).empty()) words.emplace_back(trim(part));
+}
+
+void take_components(const CLI::App& app, Words& words) {
+    auto& restore = words.invocation.restore;
+    restore.components_named = app.get_subcommand("restore")->count("--components") != 0;
+    add_words(restore.components_named ? words.components : "database", restore.request.components);
+}
+
+Status take_only(Words& words) {
+    auto& only = words.invocation.restore.request.only;
+    for (const auto& list : words.only) add_words(list, only);
+    if (only.empty() && !words.only.empty())
+        return with_hint(fail(Code::usage, "--only names nothing"),
+                         "as in --only auth.public.users, or --only '/etc/auth/*.yaml'");
+    return {};
+}
+
+Status take_restore(const CLI::App& app, Words& words) {
     auto& invocation = words.invocation;
     const int asked = static_cast<int>(words.restore_list) +
                       static_cast<int>(!words.restore_verify.empty()) +
@@ -160,14 +192,17 @@ Status take_restore(Words& words) {
             fail(Code::usage,
                  "restore needs exactly one of --backup-file FILE, --list and --verify FILE"),
             "restore --list shows what there is; restore --backup-file latest takes the newest");
+    if (!invocation.contents_reference.empty() && !words.restore_list)
+        return with_hint(fail(Code::usage, "--contents goes with --list"),
+                         "as in restore --list --contents latest");
     if (words.restore_list) invocation.verb = Verb::list;
     if (!words.restore_verify.empty()) {
         invocation.verb = Verb::verify;
         invocation.verify_reference = words.restore_verify;
     }
     auto& request = invocation.restore.request;
-    for (const auto& part : split(words.components, ','))
-        if (!trim(part).empty()) request.components.emplace_back(trim(part));
+    take_components(app, words);
+    ASB_CHECK(take_only(words));
     if (request.drop_old && !request.force)
         return fail(Code::usage, "--drop-old goes with --force");
     if (request.all_databases && !request.target_dir.empty())
@@ -214,7 +249,7 @@ Status take_verb(const CLI::App& app, Words& words, const std::vector<const Opti
     }
     if (app.got_subcommand("restore")) {
         invocation.verb = Verb::restore;
-        return take_restore(words);
+        return take_restore(app, words);
     }
     if (app.got_subcommand("list")) invocation.verb = Verb::list;
     if (app.got_subcommand("verify")) invocation.verb = Verb::verify;

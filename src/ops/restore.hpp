@@ -9,7 +9,8 @@ namespace asb {
 struct RestoreOptions {
     std::string backup;  // --backup-file: a path, a URL, a name, or latest
     RestoreRequest request;
-    bool dry_run = false;  // a reader only: prints what would be done and replaced
+    bool components_named = false;  // --components was said; else they follow from --only
+    bool dry_run = false;           // a reader only: prints what would be done and replaced
     bool unauthenticated =
         false;  // the manifest is lost: read the body alone, into --target-dir or --files-dir
 };
