@@ -68,6 +68,9 @@ void add_restore(CLI::App& app, Words& words) {
                           "/var/lib/postgresql/15/restored");
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
+    verb->add_option("--from-mongodump", restore.from_mongodump,
+                     "instead of a backup: a folder or an --archive file of mongodump's")
+        ->type_name("PATH");
     verb->add_flag("--list", words.restore_list, "list all backups (the verb list)");
     verb->add_option("--contents", words.invocation.contents_reference,
                      "with --list: what this backup holds")
@@ -186,11 +189,13 @@ Status take_restore(const CLI::App& app, Words& words) {
     auto& invocation = words.invocation;
     const int asked = static_cast<int>(words.restore_list) +
                       static_cast<int>(!words.restore_verify.empty()) +
-                      static_cast<int>(!invocation.restore.backup.empty());
+                      static_cast<int>(!invocation.restore.backup.empty()) +
+                      static_cast<int>(!invocation.restore.from_mongodump.empty());
     if (asked != 1)
         return with_hint(
             fail(Code::usage,
-                 "restore needs exactly one of --backup-file FILE, --list and --verify FILE"),
+                 "restore needs exactly one of --backup-file FILE, --list, --verify FILE and "
+                 "--from-mongodump PATH"),
             "restore --list shows what there is; restore --backup-file latest takes the newest");
     if (!invocation.contents_reference.empty() && !words.restore_list)
         return with_hint(fail(Code::usage, "--contents goes with --list"),

@@ -18,6 +18,11 @@ Result<std::vector<bool>> Engine::choose_entries(const RestoreRequest& request,
     return chosen;
 }
 
+Status Engine::import_dump(const std::string& path, EntrySink& /*sink*/,
+                           const SessionContext& /*context*/) {
+    return fail(Code::usage, "{} has no stock tool whose dumps it reads: {}", name(), path);
+}
+
 std::vector<ContentLine> Engine::contents(const Json& /*facts*/,
                                           std::span<const StoredEntry> entries) {
     std::vector<ContentLine> lines;
