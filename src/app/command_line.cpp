@@ -23,6 +23,7 @@ struct Words {
     std::vector<std::string> only;
     std::vector<std::string> tablespaces;
     std::vector<std::string> sets;
+    bool allow_inconsistent = false;
     std::string backup_dir;
     std::string jobs;
     std::string progress = "auto";
@@ -59,6 +60,8 @@ void add_backup(CLI::App& app, Words& words) {
         ->type_name("full|config");
     verb->add_flag("--dry-run", words.invocation.backup.dry_run,
                    "check everything that a run needs, print the plan, write nothing");
+    verb->add_flag("--allow-inconsistent", words.allow_inconsistent,
+                   "back up a MongoDB server without an oplog (MONGODB_ALLOW_INCONSISTENT)");
 }
 
 void add_restore(CLI::App& app, Words& words) {
@@ -234,6 +237,7 @@ Status take_sets(Words& words, const std::vector<const Option*>& options) {
     }
     if (!words.backup_dir.empty()) settings["BACKUP_DIR"] = words.backup_dir;
     if (!words.jobs.empty()) settings["BACKUP_JOBS"] = words.jobs;
+    if (words.allow_inconsistent) settings["MONGODB_ALLOW_INCONSISTENT"] = "true";
     return {};
 }
 
@@ -302,8 +306,9 @@ ParsedCommandLine usage_error(const Error& error) {
 ParsedCommandLine parse_command_line(int argc, const char* const* argv,
                                      const std::vector<const Option*>& options) {
     Words words;
-    CLI::App app("Backup and disaster recovery for an authentication service on PostgreSQL.",
-                 "auth-service-backup");
+    CLI::App app(
+        "Backup and disaster recovery for an authentication service on MongoDB or PostgreSQL.",
+        "auth-service-backup");
     app.set_version_flag("--version", std::string("auth-service-backup ") + kToolVersion);
     app.require_subcommand(1);
     app.footer(

@@ -6,12 +6,10 @@
 #include <string>
 
 #include "base/bytes.hpp"
+#include "engine/mongodb/bson_fields.hpp"
 
 namespace asb::mongodb {
 
-// A document of a user is at most 16 MiB; the server's own (oplog entries) at most 16 KiB more
-// (mongodb.com/docs/manual/reference/limits, BSONObjMaxInternalSize).
-inline constexpr std::size_t kDocumentBytesMax = 16 * kMiB + 16 * kKiB;
 // The server takes 180 levels by default and 250 at most (maxBSONDepth).
 inline constexpr unsigned kDocumentDepthMax = 250;
 

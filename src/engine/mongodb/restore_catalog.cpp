@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/mongodb/layout.hpp"
+
 namespace asb::mongodb {
 namespace {
 
@@ -29,6 +31,11 @@ bool same_key(BsonView spec, BsonView key) {
 
 }  // namespace
 
+std::string_view plain_name(std::string_view collection) {
+    return collection.starts_with(kBucketsPrefix) ? collection.substr(kBucketsPrefix.size())
+                                                  : collection;
+}
+
 std::string StagedCollection::name_space() const {
     return database + "." + name;
 }
@@ -55,18 +62,19 @@ std::string derived_name(std::string_view database, std::string_view name,
 std::string RestoreCatalog::free_staging_name(const StagedCollection& collection) const {
     const auto taken = [&](const std::string& name) {
         return std::ranges::any_of(collections_, [&](const auto& other) {
-            return other->database == collection.database && other->staged == name;
+            return other->home == collection.home && other->staged == name;
         });
     };
-    auto name = derived_name(collection.database, collection.name, "__restore_" + restore_id_);
+    auto name = derived_name(collection.home, collection.name, "__restore_" + restore_id_);
     for (unsigned number = 2; taken(name); ++number)
-        name = derived_name(collection.database, collection.name,
+        name = derived_name(collection.home, collection.name,
                             "_" + std::to_string(number) + "__restore_" + restore_id_);
     return name;
 }
 
 StagedCollection* RestoreCatalog::add(StagedCollection collection) {
     if (named(collection.database, collection.name) != nullptr) return nullptr;
+    if (collection.home.empty()) collection.home = collection.database;
     if (!collection.kept && collection.kind != StagedCollection::Kind::view)
         collection.staged = free_staging_name(collection);
     collections_.push_back(std::make_unique<StagedCollection>(std::move(collection)));

@@ -17,10 +17,12 @@ struct StagedCollection {
     enum class Kind { plain, view, time_series };
     std::string database;
     std::string name;     // as the backup has it, and as it will be again
-    std::string staged;   // where its documents are until then, in the same database; empty: view
+    std::string home;     // the target's database; another one than `database` when the URL says so
+    std::string staged;   // where its documents are until then, in `home`; empty: a view
     std::string uuid;     // of the backup, 16 bytes; empty when it was not told
     std::string options;  // BSON
     Kind kind = Kind::plain;
+    bool buckets = false;  // of a time series: the documents are its raw buckets, not measurements
     // BSON, without the index on _id. Built last.
     std::vector<std::string> indexes;
     // Few documents that are merged into what is there (users, roles, functions) and so are never a
@@ -32,6 +34,9 @@ struct StagedCollection {
     [[nodiscard]] bool ordered() const { return view_of(options).flag("capped"); }
     [[nodiscard]] std::string name_space() const;
 };
+
+// "x" of "system.buckets.x", where a time series keeps its documents; else the name itself.
+std::string_view plain_name(std::string_view collection);
 
 // The bytes by which an _id is told from another: its type and its value.
 std::string id_key(const BsonElement& id);
