@@ -21,6 +21,7 @@ struct Words {
     bool restore_list = false;
     std::string components;
     std::vector<std::string> only;
+    std::string resume;
     std::vector<std::string> tablespaces;
     std::vector<std::string> sets;
     bool allow_inconsistent = false;
@@ -105,9 +106,13 @@ void add_restore(CLI::App& app, Words& words) {
     verb->add_option("--tablespace", words.tablespaces,
                      "with --target-dir: where a tablespace goes (repeatable)")
         ->type_name("OID|PATH=NEWPATH");
-    verb->add_option("--staging", restore.request.staging_dir,
-                     "where data waits until it is checked")
+    verb->add_option("--staging", restore.staging,
+                     "prepare and check everything there, to be published later with --resume")
         ->type_name("DIR");
+    verb->add_option("--resume", words.resume,
+                     "publish what was prepared in DIR (or in that of --staging)")
+        ->expected(0, 1)
+        ->type_name("[DIR]");
     verb->add_flag("--unauthenticated", restore.unauthenticated,
                    "read a body whose manifest is lost; nothing proves what it is");
 }
@@ -188,17 +193,35 @@ Status take_only(Words& words) {
     return {};
 }
 
+Status take_staging(const CLI::App& app, Words& words) {
+    auto& restore = words.invocation.restore;
+    restore.resume = app.get_subcommand("restore")->count("--resume") != 0;
+    if (!words.resume.empty()) {
+        if (!restore.staging.empty() && restore.staging != words.resume)
+            return fail(Code::usage, "--resume and --staging name two folders: {} and {}",
+                        printable(words.resume), printable(restore.staging));
+        restore.staging = words.resume;
+    }
+    if (restore.resume && restore.staging.empty())
+        return with_hint(fail(Code::usage, "--resume needs the folder of the prepared restore"),
+                         "as in restore --resume --staging DIR");
+    if (!restore.staging.empty() && restore.unauthenticated)
+        return fail(Code::usage, "--unauthenticated restores at once; leave out --staging");
+    return {};
+}
+
 Status take_restore(const CLI::App& app, Words& words) {
     auto& invocation = words.invocation;
-    const int asked = static_cast<int>(words.restore_list) +
-                      static_cast<int>(!words.restore_verify.empty()) +
-                      static_cast<int>(!invocation.restore.backup.empty()) +
-                      static_cast<int>(!invocation.restore.from_mongodump.empty());
+    ASB_CHECK(take_staging(app, words));
+    const int asked =
+        static_cast<int>(words.restore_list) + static_cast<int>(!words.restore_verify.empty()) +
+        static_cast<int>(!invocation.restore.backup.empty() || invocation.restore.resume) +
+        static_cast<int>(!invocation.restore.from_mongodump.empty());
     if (asked != 1)
         return with_hint(
             fail(Code::usage,
-                 "restore needs exactly one of --backup-file FILE, --list, --verify FILE and "
-                 "--from-mongodump PATH"),
+                 "restore needs exactly one of --backup-file FILE, --resume, --list, --verify FILE "
+                 "and --from-mongodump PATH"),
             "restore --list shows what there is; restore --backup-file latest takes the newest");
     if (!invocation.contents_reference.empty() && !words.restore_list)
         return with_hint(fail(Code::usage, "--contents goes with --list"),

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "ops/opened.hpp"
 #include "ops/restore_parts.hpp"
+#include "ops/staged_restore.hpp"
 #include "repo/names.hpp"
 
 namespace asb {
@@ -18,15 +19,6 @@ constexpr const char* kUnpackByHand =
 
 bool wants(const RestoreRequest& request, std::string_view component) {
     return std::ranges::find(request.components, component) != request.components.end();
-}
-
-std::string what_is_read(const Reading& reading) {
-    const auto amount = fmt::format("{} read, {} of data", human_bytes(reading.stored_bytes),
-                                    human_bytes(reading.plain_bytes));
-    if (!reading.selection) return amount;
-    const auto& chosen = reading.selection->chosen;
-    return fmt::format("{}, for {} of {} entries", amount,
-                       std::count(chosen.begin(), chosen.end(), true), chosen.size());
 }
 
 Result<Report> plan(const Manifest& manifest, const std::vector<Part>& parts,
@@ -48,13 +40,8 @@ Result<Report> restore_authenticated(const OpsContext& context, const RestoreOpt
     const auto started = Clock::now();
     ASB_TRY(const auto opened, open_backup(context, options.backup));
     const Manifest& manifest = opened.archive.read.manifest;
-    RestoreRequest request = options.request;
-    request.data_bytes = manifest.plain_bytes;
-    if (!request.only.empty() && !options.components_named) {
-        ASB_TRY(request.components,
-                components_of_words(context, request.only, manifest.engines, manifest.name));
-    }
-    ASB_TRY(auto parts, choose_parts(context, request, manifest.engines, manifest.name));
+    ASB_TRY(auto parts,
+            choose_parts_of(context, options.request, options.components_named, manifest));
     ASB_TRY(const auto reading, choose_reading(context, opened.archive, parts));
     if (options.dry_run) return plan(manifest, parts, reading);
 
@@ -146,7 +133,9 @@ Result<Report> restore_unauthenticated(const OpsContext& context, const RestoreO
 }  // namespace
 
 Result<Report> run_restore(const OpsContext& context, const RestoreOptions& options) {
+    if (options.resume) return resume_restore(context, options);
     ASB_CHECK(check_components(context, options.request));
+    if (!options.staging.empty()) return prepare_restore(context, options);
     return options.unauthenticated ? restore_unauthenticated(context, options)
                                    : restore_authenticated(context, options);
 }

@@ -11,7 +11,9 @@ struct RestoreOptions {
     std::string from_mongodump;  // --from-mongodump: a folder or an archive of mongodump's instead
     RestoreRequest request;
     bool components_named = false;  // --components was said; else they follow from --only
-    bool dry_run = false;           // a reader only: prints what would be done and replaced
+    std::string staging;  // --staging: prepare there instead of publishing; with resume: from there
+    bool resume = false;  // publish what was prepared in `staging`
+    bool dry_run = false;  // a reader only: prints what would be done and replaced
     bool unauthenticated =
         false;  // the manifest is lost: read the body alone, into --target-dir or --files-dir
 };

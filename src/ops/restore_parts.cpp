@@ -156,6 +156,43 @@ Result<std::vector<Part>> choose_parts(const OpsContext& context, const RestoreR
     return parts;
 }
 
+Result<std::vector<Part>> choose_parts_of(const OpsContext& context, RestoreRequest request,
+                                          bool components_named, const Manifest& manifest) {
+    request.data_bytes = manifest.plain_bytes;
+    if (!request.only.empty() && !components_named) {
+        ASB_TRY(request.components,
+                components_of_words(context, request.only, manifest.engines, manifest.name));
+    }
+    return choose_parts(context, request, manifest.engines, manifest.name);
+}
+
+std::vector<std::string> components_of(const std::vector<Part>& parts) {
+    std::vector<std::string> components;
+    for (const auto& part : parts)
+        components.insert(components.end(), part.request.components.begin(),
+                          part.request.components.end());
+    return components;
+}
+
+bool belongs_to(const Part& part, std::string_view name) {
+    return std::ranges::any_of(part.engine->components(), [&](const Component& component) {
+        return wants(part.request, component.name) && name.starts_with(component.prefix);
+    });
+}
+
+bool belongs_to(const std::vector<Part>& parts, std::string_view name) {
+    return std::ranges::any_of(parts, [&](const Part& part) { return belongs_to(part, name); });
+}
+
+std::string what_is_read(const Reading& reading) {
+    const auto amount = fmt::format("{} read, {} of data", human_bytes(reading.stored_bytes),
+                                    human_bytes(reading.plain_bytes));
+    if (!reading.selection) return amount;
+    const auto& chosen = reading.selection->chosen;
+    return fmt::format("{}, for {} of {} entries", amount,
+                       std::count(chosen.begin(), chosen.end(), true), chosen.size());
+}
+
 Result<Reading> choose_reading(const OpsContext& context, const OpenArchive& archive,
                                std::vector<Part>& parts) {
     const Manifest& manifest = archive.read.manifest;

@@ -33,6 +33,14 @@ Result<std::vector<std::string>> components_of_words(const OpsContext& context,
 Result<std::vector<Part>> choose_parts(const OpsContext& context, const RestoreRequest& request,
                                        const Json& engines, const std::string& backup);
 
+// The parts of a backup: with --only and without --components, those that the words speak of.
+Result<std::vector<Part>> choose_parts_of(const OpsContext& context, RestoreRequest request,
+                                          bool components_named, const Manifest& manifest);
+std::vector<std::string> components_of(const std::vector<Part>& parts);
+// Whether an entry of this name is of one of the components asked for.
+bool belongs_to(const Part& part, std::string_view name);
+bool belongs_to(const std::vector<Part>& parts, std::string_view name);
+
 // What of an archive is read: everything, or with --only the chosen entries.
 struct Reading {
     std::optional<ArchiveContents> contents;
@@ -40,6 +48,8 @@ struct Reading {
     std::uint64_t stored_bytes = 0;  // to be read in all
     std::uint64_t plain_bytes = 0;   // to be inflated in all
 };
+// "32.0 MiB read, 8.0 MiB of data, for 3 of 9 entries"
+std::string what_is_read(const Reading& reading);
 // Asks the engines, and tells each part's request what was chosen for it. Reads the archive's list
 // of entries when --only says something.
 Result<Reading> choose_reading(const OpsContext& context, const OpenArchive& archive,
