@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "ops/restore_parts.hpp"
+#include "ops/sources.hpp"
 
 namespace asb {
 namespace {
@@ -12,7 +13,11 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kEngine = "mongodb";
 constexpr std::string_view kComponent = "database";
 
-Status check_request(const RestoreRequest& request) {
+Status check_request(const RestoreOptions& options) {
+    const auto& request = options.request;
+    if (!options.staging.empty())
+        return with_hint(fail(Code::usage, "--staging does not go with --from-mongodump"),
+                         "the dump itself waits until it is restored; leave --staging out");
     if (request.components != std::vector<std::string>{std::string(kComponent)})
         return with_hint(fail(Code::usage, "a mongodump holds a database and nothing else"),
                          "leave out --components");
@@ -37,8 +42,11 @@ Result<Report> plan(const std::string& path, const std::vector<Part>& parts) {
 Result<Report> run_import(const OpsContext& context, const RestoreOptions& options) {
     const auto started = Clock::now();
     const auto& path = options.from_mongodump;
-    ASB_CHECK(check_request(options.request));
-    const Json engines = {{std::string(kEngine), Json::object()}};
+    ASB_CHECK(check_request(options));
+    const SessionContext session{context.log, context.progress, context.stop};
+    ASB_TRY(const auto engine, open_engine_named(context, kEngine));
+    ASB_TRY(const auto facts, engine->import_facts(path, session));
+    const Json engines = {{std::string(kEngine), facts}};
     ASB_TRY(const auto parts, choose_parts(context, options.request, engines, path));
     if (options.dry_run) return plan(path, parts);
 

@@ -55,6 +55,10 @@ class ArchiveParser {
     explicit ArchiveParser(ArchiveHandler& handler) : handler_(handler) {}
     Status feed(Bytes bytes);
     Status finish();
+    // Whether every collection has been announced.
+    [[nodiscard]] bool knows_all() const {
+        return state_ == State::turn || state_ == State::documents;
+    }
 
   private:
     enum class State { magic, header, announcements, turn, documents };

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <set>
 
 #include "base/text.hpp"
 #include "codec/gzip.hpp"
@@ -68,17 +69,56 @@ Status drain(ByteSource& source, const Take& take) {
     }
 }
 
+// Calls `use` with the file's plain bytes to read.
+template <typename Use>
+auto with_plain(FileSource& file, const Use& use) {
+    if (!file.is_gzip()) return use(static_cast<ByteSource&>(file));
+    GzipStreamSource plain(file);
+    return use(static_cast<ByteSource&>(plain));
+}
+
 Status import_archive(FileSource& file, EntrySink& sink) {
     ArchiveEntries entries(sink);
     ArchiveParser parser(entries);
-    const auto feed = [&](Bytes bytes) { return parser.feed(bytes); };
-    if (file.is_gzip()) {
-        GzipStreamSource plain(file);
-        ASB_CHECK(drain(plain, feed));
-    } else {
-        ASB_CHECK(drain(file, feed));
-    }
+    ASB_CHECK(with_plain(file, [&](ByteSource& plain) {
+        return drain(plain, [&](Bytes bytes) { return parser.feed(bytes); });
+    }));
     return parser.finish();
+}
+
+// Only what an archive announces.
+class Announcements final : public ArchiveHandler {
+  public:
+    Status versions(std::string_view server, std::string_view /*tool*/) override {
+        version = server;
+        return {};
+    }
+    Status announced(const ArchiveCollection& collection) override {
+        if (!collection.database.empty()) databases.insert(collection.database);
+        return {};
+    }
+    Status document(std::string_view /*database*/, std::string_view /*name*/,
+                    Bytes /*bytes*/) override {
+        return {};
+    }
+    Status complete(std::string_view /*database*/, std::string_view /*name*/) override {
+        return {};
+    }
+
+    std::string version;
+    std::set<std::string> databases;
+};
+
+Status read_announcements(FileSource& file, Announcements& announcements) {
+    ArchiveParser parser(announcements);
+    return with_plain(file, [&](ByteSource& plain) -> Status {
+        while (!parser.knows_all()) {
+            ASB_TRY(const auto bytes, plain.next());
+            if (bytes.empty()) return parser.finish();
+            ASB_CHECK(parser.feed(bytes));
+        }
+        return {};
+    });
 }
 
 // A file whose size is known goes through as it is.
@@ -125,13 +165,37 @@ Status import_file(const DumpFile& file, EntrySink& sink, const SessionContext& 
     return file.gzip ? import_gzip(file, source, sink) : import_plain(file, source, sink);
 }
 
-}  // namespace
-
-Status import_mongodump(const std::string& path, EntrySink& sink, const SessionContext& context) {
+Result<bool> is_a_folder(const std::string& path) {
     struct stat state {};
     if (stat(path.c_str(), &state) != 0)
         return errno_error(errno, "cannot read the dump", path, Code::usage);
-    if (!S_ISDIR(state.st_mode)) {
+    return S_ISDIR(state.st_mode);
+}
+
+}  // namespace
+
+Result<Json> mongodump_facts(const std::string& path, const SessionContext& context) {
+    ASB_TRY(const auto is_folder, is_a_folder(path));
+    Announcements found;
+    if (is_folder) {
+        ASB_TRY(const auto files, find_dump_files(path, context.log));
+        for (const auto& file : files) {
+            const auto database = parse_mongo_entry(file.entry)->database;
+            if (!database.empty()) found.databases.insert(database);
+        }
+    } else {
+        ASB_TRY(auto file, FileSource::open(path, context));
+        ASB_CHECK(read_announcements(file, found));
+    }
+    Json facts = {{"scope", "deployment"}, {"databases", Json::array()}};
+    for (const auto& database : found.databases) facts["databases"].push_back(printable(database));
+    if (!found.version.empty()) facts["version"] = printable(found.version);
+    return facts;
+}
+
+Status import_mongodump(const std::string& path, EntrySink& sink, const SessionContext& context) {
+    ASB_TRY(const auto is_folder, is_a_folder(path));
+    if (!is_folder) {
         ASB_TRY(auto file, FileSource::open(path, context));
         return import_archive(file, sink);
     }

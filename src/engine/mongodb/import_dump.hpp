@@ -13,4 +13,8 @@ namespace asb::mongodb {
 // format can tell: an archive has checksums, a folder has not. Obeys context.stop.
 Status import_mongodump(const std::string& path, EntrySink& sink, const SessionContext& context);
 
+// What the manifest of a backup with the same content would say of it, as far as a restore asks:
+// `databases`, `version` (where the dump says it), `scope`.
+Result<Json> mongodump_facts(const std::string& path, const SessionContext& context);
+
 }  // namespace asb::mongodb
