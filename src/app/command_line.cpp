@@ -69,7 +69,12 @@ void add_restore(CLI::App& app, Words& words) {
     auto& restore = words.invocation.restore;
     auto* verb = add_verb(app, words, "restore", "put data back, or list and verify backups",
                           "auth-service-backup restore --backup-file latest --target-dir "
-                          "/var/lib/postgresql/15/restored");
+                          "/var/lib/postgresql/15/restored\n"
+                          "  auth-service-backup restore --backup-file latest --only "
+                          "'/etc/auth/*.yaml' --files-dir /root/back\n"
+                          "  auth-service-backup restore --backup-file latest --force --staging "
+                          "/srv/prepared\n"
+                          "  auth-service-backup restore --resume --staging /srv/prepared");
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
     verb->add_option("--from-mongodump", restore.from_mongodump,

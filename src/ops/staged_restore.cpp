@@ -166,6 +166,12 @@ Status check_not_contradicted(const RestoreOptions& options, const StagedRestore
     return {};
 }
 
+// What waits in a folder of ours can be made anew.
+Status hinted(Status status) {
+    if (status.ok() || status.error().code != Code::damaged) return status;
+    return with_hint(std::move(status.error()), kPrepareAnew);
+}
+
 // What the engines are told of the entries that wait.
 Status tell_chosen(const OpsContext& context, const OpenArchive& archive,
                    std::vector<Part>& parts) {
@@ -232,7 +238,7 @@ Result<Report> resume_restore(const OpsContext& context, const RestoreOptions& o
         merged(staged.request, options.request, StagingFolder::work_below(folder->path()));
     ASB_TRY(auto parts,
             choose_parts(context, request, staged.manifest.engines, staged.manifest.name));
-    ASB_CHECK(tell_chosen(context, archive, parts));
+    ASB_CHECK(hinted(tell_chosen(context, archive, parts)));
     const Reading reading{.contents = {},
                           .selection = {},
                           .stored_bytes = staged.manifest.body_length,
@@ -244,10 +250,7 @@ Result<Report> resume_restore(const OpsContext& context, const RestoreOptions& o
     ASB_CHECK(folder->open_work());
     Sessions sessions;
     ASB_CHECK(open_sessions(context, parts, sessions));
-    auto read = read_into(context, archive, reading, sessions.router);
-    if (!read.ok() && read.error().code == Code::damaged)
-        return with_hint(std::move(read.error()), kPrepareAnew);
-    ASB_CHECK(read);
+    ASB_CHECK(hinted(read_into(context, archive, reading, sessions.router)));
     ASB_CHECK(publish_all(context, sessions));
     context.log.info("restore of {} ended well: {} ms", staged.manifest.name,
                      since(started).count());
@@ -256,8 +259,11 @@ Result<Report> resume_restore(const OpsContext& context, const RestoreOptions& o
     if (const auto removed = folder->remove(staged.made_folder); !removed.ok()) {
         context.log.warning("what was prepared is still in {}: {}", folder->path(),
                             removed.error().fact);
-        report.text += fmt::format("  what was prepared is still in {}; remove it\n",
-                                   printable(folder->path()));
+        const auto note =
+            fmt::format("what was prepared is still in {}; remove it", printable(folder->path()));
+        report.text += fmt::format("  NOT WHOLE: {}\n", note);
+        report.document["incomplete"].push_back(note);
+        report.outcome = Code::incomplete;
     }
     return report;
 }

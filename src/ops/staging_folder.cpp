@@ -157,7 +157,10 @@ Result<std::unique_ptr<StagingFolder>> StagingFolder::resume(const std::string& 
 }
 
 StagingFolder::~StagingFolder() {
-    if (is_passable_) static_cast<void>(fchmod(fd_.get(), kPrivate));
+    if (has_work_) {
+        static_cast<void>(remove_tree(at(kWork)));
+        static_cast<void>(fchmod(fd_.get(), kPrivate));
+    }
     if (finished_) return;
     static_cast<void>(clear());
     static_cast<void>(fchmod(fd_.get(), mode_before_));
@@ -177,7 +180,7 @@ Status StagingFolder::open_work() {
         return errno_error(errno, "cannot create the folder", printable(work));
     if (fchmod(fd_.get(), mode) != 0 || chmod(work.c_str(), mode) != 0)
         return errno_error(errno, "cannot set the mode of", printable(path_));
-    is_passable_ = true;
+    has_work_ = true;
     return {};
 }
 

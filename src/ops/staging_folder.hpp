@@ -69,7 +69,7 @@ class StagingFolder {
     bool made_ = false;
     bool finished_ = true;  // false while a preparation is under way
     mode_t mode_before_ = 0;
-    bool is_passable_ = false;
+    bool has_work_ = false;
 };
 
 }  // namespace asb

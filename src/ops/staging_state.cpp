@@ -74,14 +74,14 @@ Result<std::string> to_text(const StagedRestore& staged) {
 }
 
 Result<StagedRestore> parse_staged(std::string_view text, std::string_view what) {
-    ASB_TRY(const auto document, parse_json(text, what));
     const auto damaged = with_hint(fail(Code::damaged, "{} is not as it was written", what),
                                    "remove the folder and prepare the restore anew");
-    if (!document.is_object() || !document.contains(kDigest) ||
-        document[kDigest] != digest_of(document))
-        return damaged;
+    const auto parsed = parse_json(text, what);
+    if (!parsed || !parsed->is_object() || !parsed->contains(kDigest)) return damaged;
+    const Json& document = *parsed;
+    if (document[kDigest] != digest_of(document)) return damaged;
     // The digest fits, so it is ours; only its version may be another.
-    if (document.value("version", 0) != kStateVersion)
+    if (!document.contains("version") || document["version"] != kStateVersion)
         return with_hint(fail(Code::damaged, "{} was written by another version", what),
                          "publish it with the version that prepared it");
     StagedRestore staged;

@@ -2,6 +2,8 @@
 read, each is checked, and what lies beside it, damaged or not, does not matter; and what is put back does not
 disturb its neighbours."""
 
+import hashlib
+import json
 import pathlib
 
 import pytest
@@ -226,9 +228,6 @@ def test_a_restore_of_pieces_ended_at_any_step_leaves_each_file_old_or_new(produ
 
 def test_a_backup_without_the_lists_place_is_searched_from_its_end(product, tmp, source):
     """As early versions wrote it: without encryption the manifest can be written anew."""
-    import hashlib
-    import json
-
     stored = back_up(product, source, ENCRYPTION_ENABLED="false")
     manifest = json.loads(stored.manifest.read_text())
     assert manifest.pop("inner_manifest_offset") > 72 << 20

@@ -35,6 +35,7 @@ MongoFacts facts_of(const bson_t& hello, const bson_t& build) {
     facts.last_optime = optime_at(hello, "lastWrite.opTime.ts").value_or(OpTime{});
     facts.last_term = number_at(hello, "lastWrite.opTime.t").value_or(-1);
     facts.majority_optime = optime_at(hello, "lastWrite.majorityOpTime.ts").value_or(OpTime{});
+    facts.majority_term = number_at(hello, "lastWrite.majorityOpTime.t").value_or(-1);
     facts.local_time = instant_at(hello, "localTime").value_or(now());
     facts.last_write_time = instant_at(hello, "lastWrite.lastWriteDate").value_or(facts.local_time);
     facts.version = text_at(build, "version").value_or("");

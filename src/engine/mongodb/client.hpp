@@ -32,6 +32,7 @@ struct MongoFacts {
     OpTime last_optime;    // newest write; not set on a standalone
     std::int64_t last_term = -1;
     OpTime majority_optime;  // newest write that no rollback can undo
+    std::int64_t majority_term = -1;
     Instant local_time{};
     Instant last_write_time{};
     [[nodiscard]] bool has_oplog() const { return !set_name.empty() && kind != Kind::mongos; }

@@ -15,25 +15,11 @@ namespace {
 
 // Finished parts that wait for the archive, of all readers together.
 constexpr std::size_t kPartsWaiting = 2;
-// What one answer of the server should hold: a round trip costs nothing beside it, and each reader
-// holds two of them at worst.
-constexpr std::uint64_t kBatchBytes = 4 * kMiB;
-constexpr std::uint64_t kBatchDocumentsMax = 100'000;
-// When the server does not say how large documents are.
-constexpr std::int32_t kBatchDocumentsUnknown = 1000;
-
-std::int32_t batch_documents(const ReadPlan& read) {
-    if (read.documents == 0 || read.bytes == 0) return kBatchDocumentsUnknown;
-    const std::uint64_t average = std::max<std::uint64_t>(1, read.bytes / read.documents);
-    return static_cast<std::int32_t>(
-        std::clamp<std::uint64_t>(kBatchBytes / average, 1, kBatchDocumentsMax));
-}
-
 Bson find_command(const ReadPlan& read, bool majority) {
     BsonBuilder command;
     command.text("find", read.collection);
     if (read.filter != nullptr) command.document("filter", *read.filter);
-    command.number("batchSize", batch_documents(read)).flag("noCursorTimeout", true);
+    command.number("batchSize", kFirstBatchDocuments).flag("noCursorTimeout", true);
     if (majority) command.document("readConcern", BsonBuilder().text("level", "majority").get());
     return command.take();
 }
@@ -48,7 +34,7 @@ class CollectionCopy {
           reads_(std::move(reads)),
           progress_(progress),
           parts_(kPartsWaiting) {
-        std::ranges::sort(reads_, std::greater(), &ReadPlan::bytes);
+        std::ranges::sort(reads_, std::greater(), &ReadPlan::documents);
     }
 
     Result<CopyResult> run(EntrySink& sink);
@@ -87,7 +73,7 @@ Status CollectionCopy::read_one(MongoConnection& connection, ReadPlan& read) {
         return fail(Code::interrupted, "the copy was given up");
     });
     DumpCursor cursor(connection, read.database, read.collection,
-                      find_command(read, options_.majority), batch_documents(read));
+                      find_command(read, options_.majority));
     for (;;) {
         ASB_TRY(const auto document, cursor.next());
         if (!document) break;

@@ -1,5 +1,7 @@
 #include "engine/mongodb/dump_cursor.hpp"
 
+#include <algorithm>
+
 namespace asb {
 namespace {
 
@@ -35,16 +37,17 @@ struct DumpCursor::State {
     std::string database;
     std::string collection;
     Bson command;
-    std::int32_t batch_documents;
 
-    Session session;
-    Reply reply;
+    Session session = {};
+    Reply reply = {};
     BsonField batch{};
     bool in_batch = false;
     bool started = false;
     std::int64_t cursor_id = 0;
     std::uint64_t documents = 0;
+    std::uint64_t bytes = 0;
 
+    [[nodiscard]] std::int64_t batch_documents() const;
     [[nodiscard]] std::string name_space() const { return database + "." + collection; }
     Status run(const bson_t& wanted, std::string_view action);
     Status open_batch(const char* path);
@@ -53,6 +56,13 @@ struct DumpCursor::State {
     [[nodiscard]] Error broken() const;
     void kill();
 };
+
+std::int64_t DumpCursor::State::batch_documents() const {
+    constexpr std::uint64_t kDocumentsMax = 100'000;
+    if (documents == 0) return kFirstBatchDocuments;
+    return static_cast<std::int64_t>(
+        std::clamp<std::uint64_t>(kBatchBytes * documents / bytes, 1, kDocumentsMax));
+}
 
 // Without a session (an old standalone server) the commands go as they are.
 Status DumpCursor::State::run(const bson_t& wanted, std::string_view action) {
@@ -104,7 +114,7 @@ Status DumpCursor::State::get_more() {
         return Bson(document);
     }();
     bson_append_utf8(more.get(), "collection", -1, collection.c_str(), -1);
-    bson_append_int32(more.get(), "batchSize", -1, batch_documents);
+    bson_append_int32(more.get(), "batchSize", -1, static_cast<std::int32_t>(batch_documents()));
     const auto ran = run(*more, "getMore");
     if (!ran.ok()) {
         cursor_id = 0;  // the server has dropped it, or cannot be asked any more
@@ -135,19 +145,11 @@ void DumpCursor::State::kill() {
 }
 
 DumpCursor::DumpCursor(MongoConnection& connection, std::string database, std::string collection,
-                       Bson command, std::int32_t batch_documents)
-    : state_(new State{connection,
-                       std::move(database),
-                       std::move(collection),
-                       std::move(command),
-                       batch_documents,
-                       nullptr,
-                       {},
-                       {},
-                       false,
-                       false,
-                       0,
-                       0}) {}
+                       Bson command)
+    : state_(new State{.connection = connection,
+                       .database = std::move(database),
+                       .collection = std::move(collection),
+                       .command = std::move(command)}) {}
 
 DumpCursor::~DumpCursor() {
     state_->kill();
@@ -165,6 +167,7 @@ Result<std::optional<Bytes>> DumpCursor::next() {
             const Bytes bytes{reinterpret_cast<const std::byte*>(data), size};
             if (data == nullptr || !check_frame(bytes).ok()) return state.broken();
             ++state.documents;
+            state.bytes += size;
             return std::optional(bytes);
         }
         // err_off is where the iterator met bytes that are no BSON; 0 at a clean end.

@@ -10,13 +10,21 @@
 
 namespace asb {
 
+// What one answer of the server should hold: a round trip costs nothing beside it, and a reader
+// holds two of them at worst. The server's own limit is 16 MiB.
+inline constexpr std::uint64_t kBatchBytes = 4 * kMiB;
+// Of the first answer, when nothing is known of the documents' size.
+inline constexpr std::int64_t kFirstBatchDocuments = 1000;
+
 // A `find` (or another command whose reply holds a cursor) and its `getMore`s, in one session.
 // One thread, the connection's. Destroyed early it kills the cursor on the server.
 class DumpCursor {
   public:
-    // `collection` is what getMore is told. Nothing is sent before the first `next`.
+    // `collection` is what getMore is told. Later answers are asked for in numbers of documents
+    // that make kBatchBytes, by the size of those that came. Nothing is sent before the first
+    // `next`.
     DumpCursor(MongoConnection& connection, std::string database, std::string collection,
-               Bson command, std::int32_t batch_documents);
+               Bson command);
     ~DumpCursor();
     DumpCursor(const DumpCursor&) = delete;
     DumpCursor& operator=(const DumpCursor&) = delete;

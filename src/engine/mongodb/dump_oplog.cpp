@@ -1,9 +1,8 @@
 #include "engine/mongodb/dump_oplog.hpp"
 
 #include <algorithm>
-#include <array>
-#include <limits>
 #include <optional>
+#include <vector>
 
 #include "engine/mongodb/dump_cursor.hpp"
 #include "engine/mongodb/dump_oplog_rules.hpp"
@@ -14,12 +13,9 @@ namespace asb {
 namespace {
 
 constexpr const char* kOplogCollection = "oplog.rs";
-constexpr std::int32_t kOplogBatch = 10'000;
-// How far before the newest write the newest entry is looked for: an idle mongod writes a no-op
-// every 10 s. The whole oplog is the last resort, since it is read from its beginning.
-constexpr std::array<std::uint32_t, 3> kWindowSeconds = {15, 600,
-                                                         std::numeric_limits<std::uint32_t>::max()};
-
+// How far back the second question for the first entry reaches.
+constexpr std::uint32_t kNearSeconds = 15;
+constexpr std::size_t kAttempts = 3;
 BsonBuilder oplog_query(const OpTime& from, const OpTime& to) {
     BsonBuilder range;
     range.optime("$gte", from).optime("$lte", to);
@@ -51,27 +47,20 @@ Result<EntryMark> mark_of(Bytes bytes) {
 
 // The first document of the answer, as a mark; nullopt when there is none.
 Result<std::optional<EntryMark>> first_mark(MongoConnection& connection, Bson command) {
-    DumpCursor cursor(connection, "local", kOplogCollection, std::move(command), 1);
+    DumpCursor cursor(connection, "local", kOplogCollection, std::move(command));
     ASB_TRY(const auto bytes, cursor.next());
     if (!bytes) return std::optional<EntryMark>();
     ASB_TRY(const EntryMark mark, mark_of(*bytes));
     return std::optional(mark);
 }
 
-// The newest entry at or before the newest write that no rollback can undo. Sorted by ts: the
-// natural order backwards is not to be trusted on every server.
-Result<EntryMark> newest_entry(MongoConnection& connection) {
-    ASB_TRY(const MongoFacts facts, connection.facts());
-    const OpTime newest = facts.majority_optime;
-    for (const std::uint32_t window : kWindowSeconds) {
-        const OpTime from{newest.seconds > window ? newest.seconds - window : 0, 0};
-        BsonBuilder command = oplog_query(from, newest);
-        command.document("sort", BsonBuilder().number("ts", -1).get()).number("limit", 1);
-        ASB_TRY(const auto mark, first_mark(connection, with_majority(std::move(command))));
-        if (mark) return *mark;
-    }
-    return with_hint(fail(Code::database, "the oplog of {} is empty", connection.url().address()),
-                     "run rs.initiate() on the server if it never was a replica set");
+// The newest entry at or before `optime`. Sorted by ts: the natural order backwards is not to be
+// trusted on every server. mongod reads its oplog from the beginning for this, so it is only asked
+// where it would not be found otherwise.
+Result<std::optional<EntryMark>> newest_entry(MongoConnection& connection, const OpTime& optime) {
+    BsonBuilder command = oplog_query(OpTime{}, optime);
+    command.document("sort", BsonBuilder().number("ts", -1).get()).number("limit", 1);
+    return first_mark(connection, with_majority(std::move(command)));
 }
 
 // The first entry of the oldest transaction that has not ended; nullopt when none is open.
@@ -87,7 +76,7 @@ Result<std::optional<EntryMark>> oldest_transaction(MongoConnection& connection)
         .document("sort", BsonBuilder().number("startOpTime", 1).get())
         .number("limit", 1)
         .document("readConcern", BsonBuilder().text("level", "local").get());
-    DumpCursor cursor(connection, "config", "transactions", command.take(), 1);
+    DumpCursor cursor(connection, "config", "transactions", command.take());
     ASB_TRY(const auto bytes, cursor.next());
     if (!bytes) return std::optional<EntryMark>();
     bson_t row;
@@ -117,11 +106,12 @@ Error rolled_back(std::string_view what, const OpTime& optime) {
                      "nothing was published; run the backup again");
 }
 
+// Takes the entries of one question one by one. What is not after the start is held until the next
+// position comes, so that the slice begins with all entries of the newest position not after it.
 class SliceCopy {
   public:
-    SliceCopy(const OplogStart& start, const std::string& database, EntrySink& sink,
-              Progress& progress)
-        : start_(start),
+    SliceCopy(OplogStart start, const std::string& database, EntrySink& sink, Progress& progress)
+        : start_(std::move(start)),
           database_(database),
           names_([](std::optional<std::uint32_t> part) { return oplog_entry(part); }),
           collector_(names_, [&sink, &progress](const DumpPart& part) -> Status {
@@ -130,36 +120,67 @@ class SliceCopy {
               return {};
           }) {}
 
-    Status take(Bytes bytes);
-    Result<OplogSlice> finish(const OpTime& end);
+    Status take(Bytes bytes, const EntryMark& mark);
+    Result<OplogSlice> finish();
+    [[nodiscard]] const std::optional<EntryMark>& last() const { return last_; }
+    // Whether an entry from not after the start has come.
+    [[nodiscard]] bool overlaps() const { return overlap_.has_value(); }
 
   private:
-    const OplogStart& start_;
+    void hold(Bytes bytes, const EntryMark& mark);
+    Status release();
+    Status judge(Bytes bytes, const EntryMark& mark);
+    Status keep(const bson_t& entry, Bytes bytes);
+
+    OplogStart start_;
     const std::string& database_;
     PartNames names_;
     PartCollector collector_;
     std::optional<EntryMark> last_;
+    std::optional<EntryMark> overlap_;
+    std::vector<std::vector<std::byte>> held_;  // the entries of overlap_
 };
 
-Status SliceCopy::take(Bytes bytes) {
-    ASB_TRY(const EntryMark mark, mark_of(bytes));
-    // The overlap proof: the very entry that was the newest before the first read.
-    if (!last_ && mark.optime > start_.optime) return rolled_over(start_);
-    if (!last_ && mark.term != start_.term && mark.term != -1 && start_.term != -1)
-        return rolled_back("entry", start_.optime);
+void SliceCopy::hold(Bytes bytes, const EntryMark& mark) {
+    if (!overlap_ || overlap_->optime != mark.optime) held_.clear();
+    overlap_ = mark;
+    held_.emplace_back(bytes.begin(), bytes.end());
+}
+
+Status SliceCopy::release() {
+    for (const auto& entry : held_) ASB_CHECK(judge(entry, *overlap_));
+    held_.clear();
+    return {};
+}
+
+Status SliceCopy::take(Bytes bytes, const EntryMark& mark) {
     if (last_ && mark.optime < last_->optime)
         return fail(Code::database, "the server gave oplog entry {} after {}", to_text(mark.optime),
                     to_text(last_->optime));
     last_ = mark;
+    if (mark.optime <= start_.optime) {
+        hold(bytes, mark);
+        return {};
+    }
+    if (!overlap_) return {};  // the question did not reach back far enough
+    ASB_CHECK(release());
+    return judge(bytes, mark);
+}
+
+Status SliceCopy::judge(Bytes bytes, const EntryMark& mark) {
     bson_t entry;
     if (!bson_init_static(&entry, reinterpret_cast<const std::uint8_t*>(bytes.data()),
                           bytes.size()))
         return fail(Code::damaged, "an oplog entry's frame is broken");
     if (const auto fits = check_oplog_entry(entry, database_); !fits.ok()) {
         // Done before the first read, and not to be done again by a restore.
-        if (mark.optime == start_.optime && start_.in_every_read) return {};
+        if (mark.optime <= start_.optime && start_.in_every_read) return {};
         return fits.error();
     }
+    return keep(entry, bytes);
+}
+
+Status SliceCopy::keep(const bson_t& entry, Bytes bytes) {
     const FittedEntry fitted = fit_oplog_entry(entry, database_);
     if (fitted.fit == EntryFit::drop) return {};
     if (fitted.fit == EntryFit::keep) return collector_.add(bytes);
@@ -167,59 +188,104 @@ Status SliceCopy::take(Bytes bytes) {
                            fitted.changed->len});
 }
 
-Result<OplogSlice> SliceCopy::finish(const OpTime& end) {
-    if (!last_) return rolled_over(start_);
-    if (last_->optime != end) return rolled_back("the last entry", end);
+Result<OplogSlice> SliceCopy::finish() {
+    ASB_ASSERT(last_ && overlap_);
+    ASB_CHECK(release());
     ASB_CHECK(collector_.finish());
-    return OplogSlice{collector_.documents(), collector_.bytes()};
+    return OplogSlice{.start = overlap_->optime,
+                      .end = last_->optime,
+                      .entries = collector_.documents(),
+                      .bytes = collector_.bytes()};
+}
+
+// A mongod's own positions are those of entries; other servers count on between writes.
+bool is_exact(const EntryMark& mark) {
+    return mark.term != -1;
+}
+
+// One question for the entries from `from` on. false when none of them is from not after the start,
+// so that `from` must be earlier.
+Result<bool> copy_from(MongoConnection& connection, const OpTime& from, const OpTime& end,
+                       const OplogStart& start, SliceCopy& slice) {
+    BsonBuilder command = oplog_query(from, end);
+    command.flag("noCursorTimeout", true);
+    DumpCursor cursor(connection, "local", kOplogCollection, with_majority(std::move(command)));
+    for (bool first = true;; first = false) {
+        ASB_TRY(const auto bytes, cursor.next());
+        if (!bytes) return slice.overlaps();
+        ASB_TRY(const EntryMark mark, mark_of(*bytes));
+        const bool other_term = is_exact(mark) && start.term != -1 && mark.term != start.term;
+        if (first && mark.optime == start.optime && other_term)
+            return rolled_back("entry", start.optime);
+        if (!slice.overlaps() && mark.optime > start.optime) return false;
+        ASB_CHECK(slice.take(*bytes, mark));
+    }
+}
+
+// Where to ask from, the nearest first. A mongod has an entry at the very start; a server that
+// counts on between writes has the last one shortly before it, or wherever it is.
+Result<OpTime> ask_from(MongoConnection& connection, std::size_t attempt, const OplogStart& start) {
+    if (attempt == 0) return start.optime;
+    if (attempt == 1)
+        return OpTime{start.optime.seconds - std::min(start.optime.seconds, kNearSeconds), 0};
+    ASB_TRY(const auto before, newest_entry(connection, start.optime));
+    if (!before) return rolled_over(start);
+    if (is_exact(*before) && before->optime != start.optime)
+        return rolled_back("entry", start.optime);
+    return before->optime;
 }
 
 }  // namespace
 
 Result<OplogStart> find_oplog_start(MongoConnection& connection) {
-    // The newest entry first: a transaction that opens between the two questions is later than it.
-    ASB_TRY(const EntryMark newest, newest_entry(connection));
+    // The newest write first: a transaction that opens between the two questions is later than it.
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    if (!facts.majority_optime.is_set())
+        return with_hint(fail(Code::database, "{} knows no write that a majority has",
+                              connection.url().address()),
+                         "wait until the replica set is initiated and has a primary");
     ASB_TRY(const auto open, oldest_transaction(connection));
-    if (!open || open->optime >= newest.optime) return OplogStart{newest.optime, newest.term};
+    if (!open || open->optime >= facts.majority_optime)
+        return OplogStart{facts.majority_optime, facts.majority_term};
     return OplogStart{open->optime, open->term, false};
 }
 
-Result<OpTime> find_oplog_end(MongoConnection& connection) {
-    ASB_TRY(const EntryMark newest, newest_entry(connection));
-    return newest.optime;
-}
-
-Status check_oplog_reaches(MongoConnection& connection, const OplogStart& start) {
-    // mongod stops at once at an entry that is too new, so this reads one entry at most.
-    BsonBuilder command = oplog_query(OpTime{}, start.optime);
-    command.number("limit", 1);
-    ASB_TRY(const auto mark, first_mark(connection, with_majority(std::move(command))));
-    if (!mark) return rolled_over(start);
+Status check_oplog_readable(MongoConnection& connection) {
+    BsonBuilder query;
+    query.text("find", kOplogCollection).number("limit", 1);
+    const auto explained = connection.run_command(
+        "local",
+        BsonBuilder().document("explain", query.get()).text("verbosity", "queryPlanner").get(),
+        "local.oplog.rs");
+    if (!explained.ok()) return explained.error();
     return {};
 }
 
 Result<std::chrono::seconds> oplog_window(MongoConnection& connection) {
-    ASB_TRY(const EntryMark newest, newest_entry(connection));
-    BsonBuilder command = oplog_query(OpTime{}, newest.optime);
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    const OpTime newest = facts.majority_optime;
+    // mongod gives the oldest at once.
+    BsonBuilder command = oplog_query(OpTime{}, newest);
     command.number("limit", 1);
     ASB_TRY(const auto oldest, first_mark(connection, with_majority(std::move(command))));
-    const std::uint32_t from = oldest ? oldest->optime.seconds : newest.optime.seconds;
-    return std::chrono::seconds(newest.optime.seconds - std::min(from, newest.optime.seconds));
+    const std::uint32_t from = oldest ? oldest->optime.seconds : newest.seconds;
+    return std::chrono::seconds(newest.seconds - std::min(from, newest.seconds));
 }
 
 Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,
-                              const OpTime& end, const std::string& database, EntrySink& sink,
-                              Progress& progress) {
-    BsonBuilder command = oplog_query(start.optime, end);
-    command.number("batchSize", kOplogBatch).flag("noCursorTimeout", true);
-    DumpCursor cursor(connection, "local", kOplogCollection, with_majority(std::move(command)),
-                      kOplogBatch);
-    SliceCopy slice(start, database, sink, progress);
-    for (;;) {
-        ASB_TRY(const auto bytes, cursor.next());
-        if (!bytes) return slice.finish(end);
-        ASB_CHECK(slice.take(*bytes));
+                              const std::string& database, EntrySink& sink, Progress& progress) {
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    const OpTime end = facts.majority_optime;
+    for (std::size_t attempt = 0; attempt < kAttempts; ++attempt) {
+        ASB_TRY(const OpTime from, ask_from(connection, attempt, start));
+        SliceCopy slice(start, database, sink, progress);
+        ASB_TRY(const bool whole, copy_from(connection, from, end, start, slice));
+        if (!whole) continue;
+        if (is_exact(*slice.last()) && slice.last()->optime != end)
+            return rolled_back("the last entry", end);
+        return slice.finish();
     }
+    return rolled_over(start);
 }
 
 }  // namespace asb

@@ -11,7 +11,6 @@
 namespace asb {
 namespace {
 
-constexpr std::int32_t kListBatch = 1000;
 // The collections that hold a deployment's users.
 constexpr std::array<std::string_view, 3> kAuthCollections = {"system.users", "system.roles",
                                                               "system.version"};
@@ -19,7 +18,7 @@ constexpr std::array<std::string_view, 3> kAuthCollections = {"system.users", "s
 Result<std::vector<Bson>> read_all(MongoConnection& connection, const std::string& database,
                                    std::string collection, Bson command) {
     std::vector<Bson> documents;
-    DumpCursor cursor(connection, database, std::move(collection), std::move(command), kListBatch);
+    DumpCursor cursor(connection, database, std::move(collection), std::move(command));
     for (;;) {
         ASB_TRY(const auto bytes, cursor.next());
         if (!bytes) return documents;
@@ -78,15 +77,13 @@ class Planner {
     DumpPlan plan_;
 };
 
-// Sizes only steer the work; a role that may not ask for them still gets its backup.
+// The count only steers the order of work; a role that may not ask for it still gets its backup.
 void Planner::measure(ReadPlan& read) {
-    const auto stats = connection_.run_command(
-        read.database, BsonBuilder().text("collStats", read.collection).get());
-    if (!stats.ok()) return;
-    read.documents = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, number_at(**stats, "count").value_or(0)));
-    read.bytes = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, number_at(**stats, "size").value_or(0)));
+    const auto count =
+        connection_.run_command(read.database, BsonBuilder().text("count", read.collection).get());
+    if (!count.ok()) return;
+    const auto documents = number_at(**count, "n").value_or(0);
+    read.documents = static_cast<std::uint64_t>(std::max<std::int64_t>(0, documents));
 }
 
 void Planner::add_read(const std::string& database, const CollectionInfo& info,

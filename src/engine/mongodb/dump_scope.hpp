@@ -17,22 +17,19 @@ struct MetadataPlan {
 
 // Documents to read, in one collection.
 struct ReadPlan {
-    std::string database;    // asked
-    std::string collection;  // asked: "system.buckets.x" for a time series
-    std::string folder;      // database as the archive has it
-    std::string file;        // collection as the archive has it: "$admin.system.users"
-    Bson filter = nullptr;   // null: all documents
-    bool capped = false;     // natural order must be kept: one reader
-    std::uint64_t documents = 0;
-    std::uint64_t bytes = 0;
+    std::string database;         // asked
+    std::string collection;       // asked: "system.buckets.x" for a time series
+    std::string folder;           // database as the archive has it
+    std::string file;             // collection as the archive has it: "$admin.system.users"
+    Bson filter = nullptr;        // null: all documents
+    bool capped = false;          // natural order must be kept: one reader
+    std::uint64_t documents = 0;  // about; 0: not known
 };
 
 struct DumpPlan {
     std::vector<std::string> databases;
     std::vector<MetadataPlan> metadata;
     std::vector<ReadPlan> reads;
-    std::vector<MetadataPlan> ready;  // entries whose data is already here: users of a server
-                                      // that shows them by command only
     std::uint64_t collections = 0;
 };
 

@@ -43,12 +43,6 @@ std::string_view kind_name(MongoFacts::Kind kind) {
     return "other";
 }
 
-struct Span {
-    OpTime start;
-    OpTime end;
-    OplogSlice slice;
-};
-
 class DumpSession final : public BackupSession {
   public:
     DumpSession(SessionContext context, DumpMember member, std::string database, bool consistent,
@@ -69,7 +63,7 @@ class DumpSession final : public BackupSession {
   private:
     Result<CopyResult> copy(EntrySink& sink);
     Status check_same_member();
-    void record(const CopyResult& copied, const std::optional<Span>& span);
+    void record(const CopyResult& copied, const std::optional<OplogSlice>& slice);
 
     SessionContext context_;
     DumpMember member_;
@@ -136,27 +130,24 @@ Status DumpSession::write_entries(EntrySink& sink) {
     }
     MongoConnection& connection = member_.connection;
     ASB_TRY(const OplogStart start, find_oplog_start(connection));
-    ASB_CHECK(check_oplog_reaches(connection, start));
-    context_.log.debug("the oplog slice begins at {}", to_text(start.optime));
+    context_.log.debug("the copy begins at {}", to_text(start.optime));
     ASB_TRY(const CopyResult copied, copy(sink));
-    ASB_TRY(const OpTime end, find_oplog_end(connection));
-    ASB_CHECK(check_oplog_reaches(connection, start));
     ASB_TRY(const OplogSlice slice,
-            copy_oplog(connection, start, end, database_, sink, context_.progress));
-    ASB_CHECK(check_oplog_reaches(connection, start));
+            copy_oplog(connection, start, database_, sink, context_.progress));
     ASB_CHECK(check_same_member());
-    context_.log.debug("the oplog slice ends at {}: {} entries", to_text(end), slice.entries);
-    record(copied, Span{start.optime, end, slice});
+    context_.log.debug("the oplog from {} to {}: {} entries", to_text(slice.start),
+                       to_text(slice.end), slice.entries);
+    record(copied, slice);
     return {};
 }
 
-void DumpSession::record(const CopyResult& copied, const std::optional<Span>& span) {
+void DumpSession::record(const CopyResult& copied, const std::optional<OplogSlice>& slice) {
     Json databases = Json::array();
     for (const auto& name : databases_)
         if (databases.size() < kDatabasesListed) databases.push_back(printable(name));
     facts_.engine = {
         {"name", "mongodb"},
-        {"method", span ? "oplog" : "inconsistent"},
+        {"method", slice ? "oplog" : "inconsistent"},
         {"version", printable(member_.facts.version)},
         {"server_kind", kind_name(member_.facts.kind)},
         {"set_name", printable(member_.facts.set_name)},
@@ -169,18 +160,18 @@ void DumpSession::record(const CopyResult& copied, const std::optional<Span>& sp
     };
     if (!compatibility_.empty())
         facts_.engine["feature_compatibility_version"] = printable(compatibility_);
-    if (!span) {
+    if (!slice) {
         facts_.engine["inconsistent"] = true;
         facts_.warnings.emplace_back(
             "this backup is NOT CONSISTENT: the server has no oplog, and each collection is as it "
             "was when it was read");
         return;
     }
-    facts_.engine["start_optime"] = to_text(span->start);
-    facts_.engine["end_optime"] = to_text(span->end);
-    facts_.engine["consistent_at"] = to_iso8601(Instant(std::chrono::seconds(span->end.seconds)));
-    facts_.engine["oplog_entries"] = span->slice.entries;
-    facts_.engine["oplog_bytes"] = span->slice.bytes;
+    facts_.engine["start_optime"] = to_text(slice->start);
+    facts_.engine["end_optime"] = to_text(slice->end);
+    facts_.engine["consistent_at"] = to_iso8601(Instant(std::chrono::seconds(slice->end.seconds)));
+    facts_.engine["oplog_entries"] = slice->entries;
+    facts_.engine["oplog_bytes"] = slice->bytes;
 }
 
 Status require_oplog(const MongoFacts& facts, bool allow_inconsistent) {
@@ -215,7 +206,7 @@ Result<std::unique_ptr<BackupSession>> open_mongodb_dump(const Settings& setting
     ASB_CHECK(check_mongo_version(member.facts));
     ASB_CHECK(require_oplog(member.facts, settings.flag("MONGODB_ALLOW_INCONSISTENT")));
     const bool consistent = member.facts.has_oplog();
-    if (consistent) ASB_CHECK(find_oplog_start(member.connection));
+    if (consistent) ASB_CHECK(check_oplog_readable(member.connection));
     const std::string database = url.database();
     ASB_TRY(const auto databases, dump_databases(member.connection, database));
     const std::uint64_t expected = dump_bytes(member.connection, databases);

@@ -4,6 +4,7 @@
 
 #include "engine/mongodb/dump_session.hpp"
 #include "engine/mongodb/mongodb_check.hpp"
+#include "engine/mongodb/restore_entry.hpp"
 
 namespace asb {
 namespace {
@@ -24,11 +25,6 @@ constexpr std::array kOptions = {
                       "it is when it is read; also backup --allow-inconsistent"},
 };
 
-Error cannot_restore() {
-    return with_hint(fail(Code::usage, "this version cannot restore MongoDB"),
-                     "unpack the archive (docs/mongodb.md) and use mongorestore");
-}
-
 class MongodbEngine final : public Engine {
   public:
     explicit MongodbEngine(const Settings& settings) : settings_(settings) {}
@@ -39,14 +35,21 @@ class MongodbEngine final : public Engine {
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_mongodb_dump(settings_, context);
     }
-    Result<RestorePlan> plan_restore(const RestoreRequest& /*request*/,
-                                     const Json& /*facts*/) override {
-        return cannot_restore();
+    Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
+        return plan_mongodb_restore(settings_, request, facts);
     }
-    Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& /*request*/,
-                                                         const Json& /*facts*/,
-                                                         SessionContext /*context*/) override {
-        return cannot_restore();
+    Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& request,
+                                                         const Json& facts,
+                                                         SessionContext context) override {
+        return open_mongodb_restore(settings_, request, facts, context);
+    }
+    Result<std::vector<bool>> choose_entries(const RestoreRequest& request, const Json& facts,
+                                             std::span<const StoredEntry> entries) override {
+        return choose_mongodb_entries(settings_, request, facts, entries);
+    }
+    std::vector<ContentLine> contents(const Json& /*facts*/,
+                                      std::span<const StoredEntry> entries) override {
+        return mongodb_contents(entries);
     }
 
   private:

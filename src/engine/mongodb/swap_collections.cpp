@@ -1,5 +1,7 @@
 #include "engine/mongodb/swap_collections.hpp"
 
+#include <array>
+
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
 #include "engine/mongodb/layout.hpp"

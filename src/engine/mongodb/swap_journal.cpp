@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/fail_point.hpp"
@@ -14,6 +15,7 @@ namespace asb::mongodb {
 namespace {
 
 constexpr std::string_view kId = "restore";
+constexpr std::size_t kStatBytesMax = 4096;  // one line
 constexpr std::array<std::string_view, 6> kKinds = {"view_aside", "drop_series", "aside",
                                                     "replace",    "copy",        "make_view"};
 
@@ -26,7 +28,7 @@ std::string host_name() {
 // When a process began, in clock ticks since the machine did (proc(5), field 22 of stat); empty
 // when there is no such process. A number is given out again; number and start together are not.
 std::string start_of(std::string_view pid) {
-    const auto stat = read_small_file(fmt::format("/proc/{}/stat", pid));
+    const auto stat = read_file(fmt::format("/proc/{}/stat", pid), kStatBytesMax);
     if (!stat.ok()) return {};
     const auto end_of_name = stat->rfind(')');
     if (end_of_name == std::string::npos) return {};
@@ -143,10 +145,10 @@ Status begin_journal(MongoConnection& connection, std::string_view home,
         BsonWriter().add_document("0", as_bytes(encode_journal(journal))).finish();
     BsonWriter command;
     command.add_text("insert", kJournalCollection).add_array("documents", as_bytes(documents));
-    ASB_TRY([[maybe_unused]] const auto reply,
-            run(connection, home, with_majority(std::move(command))));
+    const auto inserted = run(connection, home, with_majority(std::move(command)));
     ASB_TRY(const auto written, read_journal(connection, home));
     if (written && written->id == journal.id) return {};
+    if (!written && !inserted.ok()) return inserted.error();
     return with_hint(fail(Code::busy, "another restore into {} is under way", printable(home)),
                      "wait until it has ended");
 }
