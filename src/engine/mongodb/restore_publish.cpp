@@ -25,20 +25,6 @@ bool is_copied(const StagedCollection& collection, bool keep_options) {
     return !keep_options && !view_of(collection.options).empty();
 }
 
-// The definition of a view that is moved aside: over what is moved aside too.
-std::string moved_view(const PresentCollection& view, const std::set<std::string>& moved,
-                       std::string_view home, const std::string& suffix) {
-    BsonWriter definition;
-    for (const auto& field : view_of(view.options)) {
-        const auto base = field.as_string();
-        if (field.key == "viewOn" && base && moved.contains(std::string(*base)))
-            definition.add_text("viewOn", derived_name(home, *base, suffix));
-        else
-            definition.add(field);
-    }
-    return definition.finish();
-}
-
 }  // namespace
 
 Status MongoRestoreSession::publish() {
@@ -106,16 +92,13 @@ Status MongoRestoreSession::plan_old(const std::string& home, SwapJournal& journ
                collection.name.find("__before_") == std::string::npos &&
                options_.scope.replaces(home, collection.name);
     };
-    std::set<std::string> moved;
-    for (const auto& collection : present)
-        if (gives_way(collection)) moved.insert(collection.name);
     for (const auto& collection : present) {
         if (!gives_way(collection)) continue;
         SwapItem item{.kind = SwapItem::Kind::aside, .name = collection.name};
         item.before = derived_name(home, collection.name, suffix);
         if (collection.is_view()) {
             item.kind = SwapItem::Kind::view_aside;
-            item.definition = moved_view(collection, moved, home, suffix);
+            item.definition = collection.options;
         } else if (collection.type == "timeseries") {
             item.kind = SwapItem::Kind::drop_series;
         }

@@ -1,5 +1,6 @@
 #include "engine/mongodb/swap_collections.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/fail_point.hpp"
@@ -83,11 +84,29 @@ Status CollectionSwap::move_aside(const SwapItem& item) {
     return {};
 }
 
+// An old view over what is moved aside too.
+std::string CollectionSwap::moved_view(const SwapItem& item) const {
+    BsonWriter definition;
+    for (const auto& field : view_of(item.definition)) {
+        const auto base = field.key == "viewOn" ? field.as_string() : std::nullopt;
+        const auto moved = std::ranges::find_if(journal_.items, [&](const SwapItem& other) {
+            return (other.kind == Kind::aside || other.kind == Kind::view_aside) && base &&
+                   other.name == *base;
+        });
+        if (moved != journal_.items.end())
+            definition.add_text("viewOn", moved->before);
+        else
+            definition.add(field);
+    }
+    return definition.finish();
+}
+
 Status CollectionSwap::put_view_aside(const SwapItem& item) {
     const auto found = there_.find(item.name);
     if (found == there_.end() || !found->second) return {};
     if (!journal_.drop_old && !present(item.before)) {
-        ASB_CHECK(create_collection(connection_, home_, item.before, view_of(item.definition)));
+        const auto definition = moved_view(item);
+        ASB_CHECK(create_collection(connection_, home_, item.before, view_of(definition)));
         there_.emplace(item.before, true);
         kept_.push_back(
             fmt::format("the view {}.{} is now {}.{}", home_, item.name, home_, item.before));

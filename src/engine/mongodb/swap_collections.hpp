@@ -38,6 +38,7 @@ class CollectionSwap {
     Status undo_one(const SwapItem& item);
     Status move_aside(const SwapItem& item);
     Status put_view_aside(const SwapItem& item);
+    [[nodiscard]] std::string moved_view(const SwapItem& item) const;
     Status rename(std::string_view point, const std::string& from, const std::string& to);
     Status drop(const std::string& name);
     Status make_copy(const SwapItem& item);
