@@ -215,6 +215,10 @@ class MongoServer:
         newest = self.client().admin.command("hello")["lastWrite"]["opTime"]["ts"]
         return f"{newest.time}:{newest.inc}"
 
+    def newest_change(self):
+        """The newest entry of the oplog that changes anything."""
+        return self.client().local["oplog.rs"].find_one({"op": {"$ne": "n"}}, sort=[("ts", -1)])
+
     def can_login(self, user, password, db="auth"):
         try:
             with contextlib.closing(self._new_client(user, password, authSource=db)) as client:

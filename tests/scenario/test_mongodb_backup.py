@@ -39,13 +39,13 @@ def test_the_contents_are_listed_by_collection(backed_up):
 def test_one_database_alone(product, mongo):
     product.database_url = mongo.url(db="auth-second")
     facts = product.run("backup", "--json").json()["engines"]["mongodb"]
-    assert (facts["scope"], facts["databases"], facts["documents"]) == ("database", ["auth-second"], 10)
+    assert (facts["scope"], facts["databases"], facts["collections"]) == ("database", ["auth-second"], 1)
 
 
 def test_check_says_ok_of_each_precondition(product, mongo):
     product.database_url = mongo.url()
     out = product.run("check", "--json").json()
-    lines = {line["subject"]: line["verdict"] for line in out["lines"]}
+    lines = {line["subject"]: line["verdict"] for line in out["checks"]}
     for subject in ("database connection", "server version", "replica set", "role", "oplog"):
         assert lines[subject] in ("ok", "warn"), out
     assert "fail" not in lines.values()
@@ -53,12 +53,12 @@ def test_check_says_ok_of_each_precondition(product, mongo):
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(product, mongo):
     product.database_url = mongo.url()
-    before = mongo.newest_optime()
+    before = mongo.newest_change()
     out = product.run("backup", "--dry-run").out
     assert f"127.0.0.1:{mongo.port}" in out
     assert f"set {SET_NAME}" in out
     assert not product.repository.exists() or product.objects() == []
-    assert mongo.newest_optime() == before
+    assert mongo.newest_change() == before
 
 
 def test_the_server_holds_nothing_of_a_backup(backed_up, mongo):

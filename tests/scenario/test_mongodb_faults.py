@@ -44,7 +44,7 @@ def refused(product, url, *texts, code=DATABASE):
 
 def test_a_server_that_is_down(product):
     port = free_port()
-    refused(product, f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=1000", f"127.0.0.1:{port}", "hint: ")
+    refused(product, f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=1000", f"127.0.0.1:{port}", "bindIp")
 
 
 def test_a_wrong_password(product, mongo):
@@ -56,7 +56,7 @@ def test_a_user_who_does_not_exist(product, mongo):
 
 
 def test_no_user_at_all(product, mongo):
-    refused(product, f"mongodb://127.0.0.1:{mongo.port}/?replicaSet=secantus", "hint: ")
+    refused(product, f"mongodb://127.0.0.1:{mongo.port}/?replicaSet=secantus", "authSource=admin")
 
 
 def test_the_name_of_another_replica_set(product, mongo):
@@ -104,10 +104,8 @@ def test_a_line_that_is_cut_in_the_middle(product, own):
 def test_a_slow_server_is_waited_for(product, own):
     with TcpProxy(own.port, hold_after=MIDDLE) as proxy:
         running = running_backup(product, own, proxy)
-        own.pause()
+        time.sleep(3)
         proxy.release()
-        time.sleep(2)
-        own.resume()
         running.wait()
     product.run("verify", "latest")
 

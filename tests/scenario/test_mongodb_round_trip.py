@@ -151,11 +151,11 @@ def test_a_name_that_is_not_in_the_backup(stage, restored):
 def test_a_dry_run_says_what_it_would_replace_and_writes_nothing(stage):
     with stage.target() as server:
         server.database().users.insert_one({"_id": "mine"})
-        before, optime = server.fingerprint(), server.newest_optime()
+        before, optime = server.fingerprint(), server.newest_change()
         out = stage.restore(server, "--force", "--dry-run", expect=0).out
         assert "would replace" in out
         assert "nothing was written" in out
-        assert (server.fingerprint(), server.newest_optime()) == (before, optime)
+        assert (server.fingerprint(), server.newest_change()) == (before, optime)
 
 
 @pytest.mark.parametrize("source", KINDS)
