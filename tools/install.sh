@@ -52,6 +52,13 @@ tar|tar
 npm|npm
 LIST
             ;;
+        mongodb) cat <<'LIST'
+cargo|cargo-web
+go|golang-go
+cmake|cmake
+cc|gcc
+LIST
+            ;;
         coverage) echo "gcovr|gcovr" ;;
         bench) cat <<'LIST'
 pgbackrest|pgbackrest
@@ -63,7 +70,7 @@ LIST
     esac
 }
 
-# Whether the machine has it already.
+# Whether the machine has it already. Go's and Rust's own installers tell only the shell's profile.
 present() {
     local need=$1 folder
     case "$need" in
@@ -74,7 +81,7 @@ present() {
             done
             return 1
             ;;
-        *) command -v "$need" >/dev/null ;;
+        *) PATH=$PATH:/usr/local/go/bin:$HOME/.cargo/bin command -v "$need" >/dev/null ;;
     esac
 }
 

@@ -71,12 +71,15 @@ void add_restore(CLI::App& app, Words& words) {
                           "auth-service-backup restore --backup-file latest --target-dir "
                           "/var/lib/postgresql/15/restored\n"
                           "  auth-service-backup restore --backup-file latest --only "
-                          "'/etc/auth/*.yaml' --files-dir /root/back\n"
+                          "'/etc/auth/*.yaml' --files-dir /srv/restored\n"
                           "  auth-service-backup restore --backup-file latest --force --staging "
                           "/srv/prepared\n"
                           "  auth-service-backup restore --resume --staging /srv/prepared");
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
+    verb->add_option("--from-mongodump", restore.from_mongodump,
+                     "instead of a backup: a folder or an --archive file of mongodump's")
+        ->type_name("PATH");
     verb->add_flag("--list", words.restore_list, "list all backups (the verb list)");
     verb->add_option("--contents", words.invocation.contents_reference,
                      "with --list: what this backup holds")
@@ -217,12 +220,13 @@ Status take_restore(const CLI::App& app, Words& words) {
     ASB_CHECK(take_staging(app, words));
     const int asked =
         static_cast<int>(words.restore_list) + static_cast<int>(!words.restore_verify.empty()) +
-        static_cast<int>(!invocation.restore.backup.empty() || invocation.restore.resume);
+        static_cast<int>(!invocation.restore.backup.empty() || invocation.restore.resume) +
+        static_cast<int>(!invocation.restore.from_mongodump.empty());
     if (asked != 1)
         return with_hint(
             fail(Code::usage,
-                 "restore needs exactly one of --backup-file FILE, --resume, --list and --verify "
-                 "FILE"),
+                 "restore needs exactly one of --backup-file FILE, --resume, --list, --verify FILE "
+                 "and --from-mongodump PATH"),
             "restore --list shows what there is; restore --backup-file latest takes the newest");
     if (!invocation.contents_reference.empty() && !words.restore_list)
         return with_hint(fail(Code::usage, "--contents goes with --list"),

@@ -14,9 +14,10 @@ constexpr std::size_t kConfigBytesMax = 1 * kMiB;
 constexpr std::size_t kSecretBytesMax = 64 * kKiB;
 constexpr std::string_view kSystemConfig = "/etc/auth-service-backup/backup.conf";
 
-// What DATABASE_URL is taken from while it is empty, in this order.
-constexpr std::array<std::string_view, 3> kUrlStandIns = {"MONGODB_URL", "POSTGRES_URL",
-                                                          "POSTGRESQL_URL"};
+// What DATABASE_URL is taken from while it is empty, in this order; with DATABASE_TYPE=postgresql
+// from behind.
+constexpr std::array<std::string_view, 3> kUrlStandIns = {"MONGODB_URL", "POSTGRESQL_URL",
+                                                          "POSTGRES_URL"};
 
 struct Given {
     std::string text;
@@ -113,10 +114,13 @@ Result<std::optional<Given>> first_given(const Option& option, const std::vector
 }
 
 // DATABASE_URL has stand-ins that count only while it is empty.
-Result<std::optional<Given>> resolve(const Option& option, const std::vector<Lookup>& lookups) {
+Result<std::optional<Given>> resolve(const Option& option, const std::vector<Lookup>& lookups,
+                                     std::string_view database_type) {
     ASB_TRY(auto given, first_given(option, lookups));
     if (option.name != "DATABASE_URL" || (given && !given->text.empty())) return given;
-    for (const std::string_view name : kUrlStandIns) {
+    auto stand_ins = kUrlStandIns;
+    if (database_type == "postgresql") std::ranges::reverse(stand_ins);
+    for (const std::string_view name : stand_ins) {
         const Option alias{
             .name = name, .kind = option.kind, .default_value = {}, .summary = {}, .secret = true};
         ASB_TRY(auto stand_in, first_given(alias, lookups));
@@ -181,17 +185,19 @@ Result<Configuration> load_configuration(const std::vector<const Option*>& optio
     }
     const std::vector<Lookup> lookups = {environment_lookup(sources),
                                          file_lookup(lines, configuration.config_path)};
+    std::string database_type;  // its row stands before DATABASE_URL's
     for (const auto* option : options) {
         const auto on_command_line = sources.command_line.find(std::string(option->name));
         Given given{std::string(option->default_value), "default"};
         if (on_command_line != sources.command_line.end()) {
             given = {on_command_line->second, "command line"};
         } else {
-            ASB_TRY(auto found, resolve(*option, lookups));
+            ASB_TRY(auto found, resolve(*option, lookups, database_type));
             if (found) given = std::move(*found);
         }
         if (const auto valid = validate(*option, given.text); !valid && given.origin != "default")
             return valid.error().within(given.origin);
+        if (option->name == "DATABASE_TYPE") database_type = given.text;
         configuration.settings.set(*option, std::move(given.text), std::move(given.origin));
     }
     note_later_settings(lookups, configuration);

@@ -16,6 +16,7 @@
 #include "io/file.hpp"
 #include "ops/check.hpp"
 #include "ops/contents.hpp"
+#include "ops/import.hpp"
 #include "ops/list.hpp"
 #include "ops/verify.hpp"
 
@@ -116,7 +117,9 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
             for (const auto& warning : configuration.warnings) context.log.warning("{}", warning);
             return run_backup(context, invocation.backup);
         case Verb::restore:
-            return run_restore(context, invocation.restore);
+            return invocation.restore.from_mongodump.empty()
+                       ? run_restore(context, invocation.restore)
+                       : run_import(context, invocation.restore);
         case Verb::list:
             return invocation.contents_reference.empty()
                        ? list_backups(context)

@@ -18,6 +18,15 @@ Result<std::vector<bool>> Engine::choose_entries(const RestoreRequest& request,
     return chosen;
 }
 
+Status Engine::import_dump(const std::string& path, EntrySink& /*sink*/,
+                           const SessionContext& /*context*/) {
+    return fail(Code::usage, "{} reads no dumps of other tools: {}", name(), path);
+}
+
+Result<Json> Engine::import_facts(const std::string& path, const SessionContext& /*context*/) {
+    return fail(Code::usage, "{} reads no dumps of other tools: {}", name(), path);
+}
+
 std::vector<ContentLine> Engine::contents(const Json& /*facts*/,
                                           std::span<const StoredEntry> entries) {
     std::vector<ContentLine> lines;

@@ -144,6 +144,12 @@ class Engine {
     virtual Result<std::vector<bool>> choose_entries(const RestoreRequest& request,
                                                      const Json& facts,
                                                      std::span<const StoredEntry> entries);
+    // Pushes a dump that a stock tool made (`path`: a folder or a file) into `sink`, as the entries
+    // that a backup of this engine holds. Here: `usage`, since there is no such tool.
+    virtual Status import_dump(const std::string& path, EntrySink& sink,
+                               const SessionContext& context);
+    // What the manifest of a backup would say of that dump, for open_restore. Here: `usage`.
+    virtual Result<Json> import_facts(const std::string& path, const SessionContext& context);
     // What of `entries` (all of the archive) is this engine's, for people. Here: one line a file.
     virtual std::vector<ContentLine> contents(const Json& facts,
                                               std::span<const StoredEntry> entries);

@@ -1,8 +1,7 @@
 #include "ops/list.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
+#include "ops/consistency.hpp"
 #include "ops/sources.hpp"
 #include "repo/catalog.hpp"
 
@@ -20,13 +19,6 @@ std::string engine_summary(const Manifest& manifest) {
         parts.push_back(printable(name + version));
     }
     return parts.empty() ? "-" : join(parts, ", ");
-}
-
-// Whether an engine says that its part is not of one moment (MongoDB without an oplog).
-bool is_inconsistent(const Manifest& manifest) {
-    return std::ranges::any_of(manifest.engines, [](const Json& facts) {
-        return facts.is_object() && facts.value("inconsistent", Json(false)) == Json(true);
-    });
 }
 
 std::string state_of(const CatalogEntry& entry) {

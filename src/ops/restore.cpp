@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ops/consistency.hpp"
 #include "ops/opened.hpp"
 #include "ops/restore_parts.hpp"
 #include "ops/staged_restore.hpp"
@@ -32,6 +33,7 @@ Result<Report> plan(const Manifest& manifest, const std::vector<Part>& parts,
                        {"stored_bytes", reading.stored_bytes},
                        {"plain_bytes", reading.plain_bytes}};
     ASB_CHECK(add_plans(parts, report));
+    report.text += consistency_line(manifest);
     report.text += "nothing was written\n";
     return report;
 }
@@ -53,6 +55,8 @@ Result<Report> restore_authenticated(const OpsContext& context, const RestoreOpt
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("restore of {} ended well: {} ms", manifest.name, took.count());
     auto report = describe(sessions, manifest.name, took);
+    report.text += consistency_line(manifest);
+    report.document["inconsistent"] = is_inconsistent(manifest);
     report.document["stored_bytes_read"] = reading.stored_bytes;
     return report;
 }

@@ -7,7 +7,8 @@
 namespace asb {
 
 struct RestoreOptions {
-    std::string backup;  // --backup-file: a path, a URL, a name, or latest
+    std::string backup;          // --backup-file: a path, a URL, a name, or latest
+    std::string from_mongodump;  // --from-mongodump: a folder or an archive of mongodump's instead
     RestoreRequest request;
     bool components_named = false;  // --components was said; else they follow from --only
     std::string staging;  // --staging: prepare there instead of publishing; with resume: from there

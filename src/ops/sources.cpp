@@ -36,14 +36,15 @@ Result<const EngineDriver*> database_driver(const OpsContext& context) {
     const auto& type = context.settings.text("DATABASE_TYPE");
     const bool type_given = !context.settings.is_default("DATABASE_TYPE");
     if (url.empty())
-        return with_hint(
-            fail(Code::usage, "no database is named: DATABASE_URL is empty"),
-            "set DATABASE_URL, as in DATABASE_URL=postgresql://backup@localhost/auth_service");
+        return with_hint(fail(Code::usage, "no database is named: DATABASE_URL is empty"),
+                         "set DATABASE_URL, as in DATABASE_URL=mongodb://localhost/auth_service or "
+                         "DATABASE_URL=postgresql://backup@localhost/auth_service");
     const auto scheme = scheme_of(url);
     if (scheme.empty())
         return with_hint(
             fail(Code::usage, "DATABASE_URL is not a URL: it does not begin with SCHEME://"),
-            "write it as in DATABASE_URL=postgresql://backup@localhost/auth_service");
+            "write it as in DATABASE_URL=mongodb://localhost/auth_service or "
+            "DATABASE_URL=postgresql://backup@localhost/auth_service");
     const auto* driver = driver_for_scheme(context.drivers, scheme);
     if (type_given && driver != nullptr && driver->name != type)
         return with_hint(

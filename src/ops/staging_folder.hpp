@@ -51,9 +51,9 @@ class StagingFolder {
     Status finish(const StagedRestore& staged);
 
     // `damaged` when the state file is not what `finish` wrote.
-    Result<StagedRestore> load() const;
+    [[nodiscard]] Result<StagedRestore> load() const;
     // What was prepared, as an archive to be read; reading it checks every digest again.
-    Result<OpenArchive> open_archive(const StagedRestore& staged) const;
+    [[nodiscard]] Result<OpenArchive> open_archive(const StagedRestore& staged) const;
     // After publication: the state first, then the data, then the folder if it was made for this.
     Status remove(bool made_folder);
 
@@ -62,7 +62,7 @@ class StagingFolder {
     Status lock();
     Status clear();
     [[nodiscard]] std::string at(std::string_view name) const;
-    Status put(std::string_view name, std::string_view text) const;
+    [[nodiscard]] Status put(std::string_view name, std::string_view text) const;
 
     std::string path_;
     UniqueFd fd_;

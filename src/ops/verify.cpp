@@ -1,6 +1,7 @@
 #include "ops/verify.hpp"
 
 #include "base/text.hpp"
+#include "ops/consistency.hpp"
 #include "ops/opened.hpp"
 
 namespace asb {
@@ -40,7 +41,9 @@ Result<Report> verify_backup(const OpsContext& context, const std::string& refer
     if (!manifest.encryption)
         report.text +=
             "  not encrypted: the digests show damage, but nothing proves who wrote it\n";
+    report.text += consistency_line(manifest);
     report.document = {{"name", manifest.name},
+                       {"inconsistent", is_inconsistent(manifest)},
                        {"entries", manifest.entry_count},
                        {"plain_bytes", manifest.plain_bytes},
                        {"stored_bytes", manifest.body_length},

@@ -76,8 +76,8 @@ bool parse_place(const Json& object, InnerEntry& entry) {
 }
 
 // One line without what separates it from its neighbours.
-std::optional<InnerEntry> parse_line(std::string_view line) {
-    const auto object = parse_json(line, "the entry");
+std::optional<InnerEntry> parse_line(std::string_view text) {
+    const auto object = parse_json(text, "the entry");
     if (!object || !object->is_object()) return std::nullopt;
     auto name = parse_name(*object);
     const auto type = parse_type(*object);
@@ -86,6 +86,7 @@ std::optional<InnerEntry> parse_line(std::string_view line) {
     entry.name = std::move(*name);
     entry.type = *type;
     if (entry.type == EntryType::file && !parse_place(*object, entry)) return std::nullopt;
+    if (fmt::format("\n{}", text) != line(entry, true)) return std::nullopt;
     return entry;
 }
 

@@ -29,6 +29,8 @@ Result<std::vector<std::uint64_t>> member_offsets(const OpenArchive& archive) {
     const auto count = rounded_up(manifest.plain_bytes, kMemberPlainBytes);
     if (manifest.compressed && archive.index.member_sizes.size() != count)
         return index_contradicts(archive, "the number of members");
+    if (!manifest.compressed && manifest.plain_bytes > manifest.body_length)
+        return index_contradicts(archive, "the length of the body");
     std::vector<std::uint64_t> offsets = {0};
     for (std::uint64_t i = 0; i < count; ++i)
         offsets.push_back(manifest.compressed

@@ -297,6 +297,9 @@ TEST(InnerManifest, IsReadAsItWasWritten) {
         const auto cut = parse_inner_manifest(std::string_view(document).substr(0, i), 2048);
         EXPECT_FALSE(cut.ok()) << i;
     }
+    auto changed = document;
+    changed.replace(changed.find("\"size\":3"), 8, "\"size\":03");
+    EXPECT_THAT(parse_inner_manifest(changed, 2048), FailsWith(Code::damaged, ""));
     const auto none = parse_inner_manifest(InnerManifestText().finish(), 512);
     ASSERT_THAT(none, Succeeds());
     EXPECT_THAT(*none, IsEmpty());

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from lib.mongodb import KINDS, PASSWORDS, MongoServer  # noqa: E402
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer  # noqa: E402
 from lib.product import Product  # noqa: E402
 from lib import auth_data  # noqa: E402
@@ -74,9 +75,17 @@ def pg(major, module_tmp):
         yield server
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def mongo(request, module_tmp):
+    """Each MongoDB-compatible server with auth data and users; shared by a module, so leave it as it was."""
+    with MongoServer.create(request.param, module_tmp / f"mongo-{request.param}") as server:
+        server.load_auth_data()
+        yield server
+
+
 @pytest.fixture
 def product(tmp):
     """The product without a database; set `product.database_url`, for example to pg15.url(...)."""
     made = Product(tmp / "product")
-    made.keep_secret(SUPERUSER_PASSWORD, auth_data.APP_PASSWORD)
+    made.keep_secret(SUPERUSER_PASSWORD, auth_data.APP_PASSWORD, *PASSWORDS)
     return made

@@ -108,7 +108,7 @@ Result<MongoConnection> MongoConnection::open(const MongoUrl& url, const StopTok
 }
 
 Result<Bson> MongoConnection::run_command(const std::string& database, const bson_t& command,
-                                          std::string_view name_space) {
+                                          std::string_view name_space, std::string_view action) {
     ASB_CHECK(state_->stop.check());
     bson_t reply;
     bson_error_t error{};
@@ -118,7 +118,8 @@ Result<Bson> MongoConnection::run_command(const std::string& database, const bso
     Bson owned(bson_copy(&reply));
     bson_destroy(&reply);
     if (!done)
-        return error_of(error, first_key(command), name_space.empty() ? database : name_space);
+        return error_of(error, action.empty() ? first_key(command) : std::string(action),
+                        name_space.empty() ? database : name_space);
     return owned;
 }
 

@@ -51,9 +51,9 @@ class MongoConnection {
     ~MongoConnection();
 
     // Runs `command` on `database` and returns the reply; ok: 0 and a write error are errors.
-    // `name_space` is for the error's text; empty: the database.
+    // `name_space` and `action` are for the error's text; empty: the database, the command's name.
     Result<Bson> run_command(const std::string& database, const bson_t& command,
-                             std::string_view name_space = {});
+                             std::string_view name_space = {}, std::string_view action = {});
     Result<MongoFacts> facts();
 
     // For libmongoc calls of one's own: borrowed; pass what they report to `error_of`.

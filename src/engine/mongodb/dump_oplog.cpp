@@ -256,7 +256,7 @@ Status check_oplog_readable(MongoConnection& connection) {
     const auto explained = connection.run_command(
         "local",
         BsonBuilder().document("explain", query.get()).text("verbosity", "queryPlanner").get(),
-        "local.oplog.rs");
+        "local.oplog.rs", "find");
     if (!explained.ok()) return explained.error();
     return {};
 }

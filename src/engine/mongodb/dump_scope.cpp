@@ -65,6 +65,7 @@ class Planner {
     Status add_database(const std::string& database);
     Status add_users_of(const std::string& database);
     Status add_deployment_users();
+    Status replace_users(const std::string& database);
     DumpPlan take() { return std::move(plan_); }
 
   private:
@@ -152,6 +153,26 @@ Status Planner::add_deployment_users() {
     return {};
 }
 
+// Where the collections do not show the users, what the commands say stands under the same names.
+Status Planner::replace_users(const std::string& database) {
+    ASB_TRY(auto answer, ask_for_users(connection_, database, plan_.databases));
+    if (!answer.missing.empty()) plan_.incomplete.push_back(std::move(answer.missing));
+    auto& found = answer.by_command;
+    if (!found) return {};
+    const std::string folder = database.empty() ? "admin" : database;
+    const std::string prefix(folder == "admin" ? "" : kAdminCopyPrefix);
+    const auto replace = [&](std::string_view collection, BsonFile bytes) {
+        const std::string file = prefix + std::string(collection);
+        std::erase_if(plan_.reads, [&](const ReadPlan& read) {
+            return read.folder == folder && read.file == file;
+        });
+        plan_.ready.push_back({data_entry(folder, file), std::move(bytes)});
+    };
+    replace("system.users", std::move(found->users));
+    replace("system.roles", std::move(found->roles));
+    return {};
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> dump_databases(MongoConnection& connection,
@@ -181,6 +202,7 @@ Result<DumpPlan> plan_dump(MongoConnection& connection, const std::string& datab
     Planner planner(connection);
     for (const auto& name : databases) ASB_CHECK(planner.add_database(name));
     ASB_CHECK(database.empty() ? planner.add_deployment_users() : planner.add_users_of(database));
+    ASB_CHECK(planner.replace_users(database));
     return planner.take();
 }
 

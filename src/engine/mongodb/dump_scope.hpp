@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/mongodb/client.hpp"
+#include "engine/mongodb/dump_users.hpp"
 
 namespace asb {
 
@@ -26,10 +27,18 @@ struct ReadPlan {
     std::uint64_t documents = 0;  // about; 0: not known
 };
 
+// An entry whose documents are here already: users of a server that shows them by command only.
+struct ReadyPlan {
+    std::string entry;
+    BsonFile bytes;
+};
+
 struct DumpPlan {
     std::vector<std::string> databases;
     std::vector<MetadataPlan> metadata;
     std::vector<ReadPlan> reads;
+    std::vector<ReadyPlan> ready;
+    std::vector<std::string> incomplete;  // what is not to be had, for people
     std::uint64_t collections = 0;
 };
 

@@ -102,10 +102,12 @@ Result<CopyResult> DumpSession::copy(EntrySink& sink) {
     ASB_TRY(DumpPlan plan, plan_dump(member_.connection, database_));
     databases_ = plan.databases;
     collections_ = plan.collections;
+    facts_.incomplete = plan.incomplete;
     const auto prelude = prelude_text(member_.facts.version, "auth-service-backup");
     ASB_CHECK(push_entry(sink, std::string(kPreludeEntry), as_bytes(prelude)));
     for (const MetadataPlan& metadata : plan.metadata)
         ASB_CHECK(push_entry(sink, metadata.entry, as_bytes(metadata.text)));
+    for (const ReadyPlan& ready : plan.ready) ASB_CHECK(push_entry(sink, ready.entry, ready.bytes));
     return copy_collections(member_.url, context_.stop,
                             {.readers = readers_, .majority = consistent_}, std::move(plan.reads),
                             sink, context_.progress);

@@ -15,6 +15,7 @@ namespace {
 // the longest ending, and what is kept of a longer one.
 constexpr std::size_t kStemBytesMax = 238;
 constexpr std::size_t kStemBytesKept = 208;
+constexpr std::string_view kShortened = "%24";  // between the two
 constexpr std::size_t kPartDigits = 6;
 constexpr std::string_view kDataEnding = ".bson";
 constexpr std::string_view kMetadataEnding = ".metadata.json";
@@ -96,7 +97,8 @@ std::string collection_stem(std::string_view collection) {
     if (collection.starts_with(kAdminCopyPrefix)) return std::string(collection);
     const std::string escaped = query_escape(collection);
     if (escaped.size() <= kStemBytesMax) return escaped;
-    return escaped.substr(0, kStemBytesKept) + "%24" + name_digest(collection);
+    return fmt::format("{}{}{}", escaped.substr(0, kStemBytesKept), kShortened,
+                       name_digest(collection));
 }
 
 std::string metadata_entry(std::string_view database, std::string_view collection) {
@@ -142,6 +144,8 @@ std::optional<MongoEntry> parse_mongo_entry(std::string_view name) {
 
 std::optional<std::string> unescape_stem(std::string_view stem) {
     if (stem.starts_with(kAdminCopyPrefix)) return std::string(stem);
+    if (stem.size() == kStemBytesMax && stem.substr(kStemBytesKept).starts_with(kShortened))
+        return std::nullopt;
     std::string name;
     for (std::size_t i = 0; i < stem.size(); ++i) {
         if (stem[i] == '%') {
@@ -155,7 +159,7 @@ std::optional<std::string> unescape_stem(std::string_view stem) {
             name.push_back(stem[i] == '+' ? ' ' : stem[i]);
         }
     }
-    // A shortened stem does not give its collection's name; neither does one that nobody writes.
+    // What nobody writes gives no name either.
     if (collection_stem(name) != stem) return std::nullopt;
     return name;
 }

@@ -18,17 +18,24 @@ std::string or_empty(const char* text) {
     return text == nullptr ? std::string() : text;
 }
 
+// A password with a bare @, / or ? reads as a host or a database to libmongoc, which would then
+// stand in messages.
+bool has_bare_separator(std::string_view text) {
+    const std::string_view rest = text.substr(text.find("://") + 3);
+    const auto options = rest.find('?');
+    const auto first = rest.find('@');
+    const auto last = rest.rfind('@', options);
+    if (first != last) return true;
+    return first != std::string_view::npos &&
+           rest.substr(0, first).find('/') != std::string_view::npos &&
+           !rest.substr(0, first).ends_with(".sock");
+}
+
 // What is wrong with an address that libmongoc refuses, in words that hold none of it.
 std::string_view complaint(std::string_view text) {
     const auto end = text.find("://");
-    std::string_view rest = text.substr(end + 3);
-    const auto hosts_end = rest.find_first_of("/?");
-    const auto at = rest.rfind('@');
+    const std::string_view rest = text.substr(end + 3);
     if (rest.empty()) return "it names no host";
-    if (at != std::string_view::npos && hosts_end != std::string_view::npos && at > hosts_end)
-        return "the password holds a character that must be escaped";
-    if (at != std::string_view::npos && rest.substr(0, at).find('@') != std::string_view::npos)
-        return "the password holds a character that must be escaped";
     if (text.starts_with("mongodb+srv://"))
         return "mongodb+srv takes one host name with at least two dots, and no port";
     return "its hosts or options cannot be understood";
@@ -75,6 +82,8 @@ Result<MongoUrl> MongoUrl::parse(std::string_view text) {
     start_mongoc();
     if (!text.starts_with("mongodb://") && !text.starts_with("mongodb+srv://"))
         return not_an_address("it does not begin with mongodb:// or mongodb+srv://");
+    if (has_bare_separator(text))
+        return not_an_address("the password holds a character that must be escaped");
     bson_error_t error{};  // not shown: it may quote the text, password and all
     MongoUri uri(mongoc_uri_new_with_error(std::string(text).c_str(), &error));
     if (uri == nullptr) return not_an_address(complaint(text));
@@ -89,14 +98,12 @@ MongoUrl MongoUrl::of_client(const mongoc_client_t* client) {
 Result<MongoUrl> MongoUrl::direct(std::string_view host_and_port, bool keep_set) const {
     const auto colon = host_and_port.rfind(':');
     const auto port = parse_u64(host_and_port.substr(colon + 1));
-    std::string host(host_and_port.substr(0, colon));
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     const bool unix_socket = host_and_port.ends_with(".sock");
     if (!unix_socket && (colon == std::string_view::npos || !port || *port == 0 || *port > 65535))
         return fail(Code::database, "'{}' is no address of a server", printable(host_and_port));
-    MongoUri uri(unix_socket
-                     ? mongoc_uri_copy(uri_.get())
-                     : mongoc_uri_new_for_host_port(host.c_str(), static_cast<uint16_t>(*port)));
+    // As text, because libmongoc's function for a host and a port takes no IPv6 address.
+    const std::string plain = fmt::format("mongodb://{}/", host_and_port);
+    MongoUri uri(unix_socket ? mongoc_uri_copy(uri_.get()) : mongoc_uri_new(plain.c_str()));
     if (uri == nullptr)
         return fail(Code::database, "'{}' is no address of a server", printable(host_and_port));
     bson_iter_t option;

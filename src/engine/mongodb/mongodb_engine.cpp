@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/mongodb/dump_session.hpp"
+#include "engine/mongodb/import_dump.hpp"
 #include "engine/mongodb/mongodb_check.hpp"
 #include "engine/mongodb/restore_entry.hpp"
 
@@ -34,6 +35,13 @@ class MongodbEngine final : public Engine {
     std::vector<CheckLine> check(StopToken stop) override { return check_mongodb(settings_, stop); }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_mongodb_dump(settings_, context);
+    }
+    Status import_dump(const std::string& path, EntrySink& sink,
+                       const SessionContext& context) override {
+        return mongodb::import_mongodump(path, sink, context);
+    }
+    Result<Json> import_facts(const std::string& path, const SessionContext& context) override {
+        return mongodb::mongodump_facts(path, context);
     }
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
         return plan_mongodb_restore(settings_, request, facts);

@@ -89,6 +89,15 @@ constexpr std::array kNetworkHints = {
     TextHint{"SRV", "check the host name of mongodb+srv in DATABASE_URL and the name server"},
 };
 
+// libmongoc's "No suitable servers found (...): [db1:27017: connection refused] [...]" without its
+// own preamble.
+std::string_view reasons(std::string_view message) {
+    const auto from = message.find(": [");
+    if (!message.starts_with("No suitable servers") || from == std::string_view::npos)
+        return message;
+    return message.substr(from + 2);
+}
+
 Error unreachable(const MongoSite& site, std::string_view message) {
     std::string_view hint =
         "check host, port and replicaSet in DATABASE_URL, that the server runs, and the network "
@@ -99,7 +108,7 @@ Error unreachable(const MongoSite& site, std::string_view message) {
             break;
         }
     Error error = fail(Code::database, "cannot reach the database at {}: {}", site.address,
-                       printable(message));
+                       printable(reasons(message)));
     error.retryable = true;
     return with_hint(std::move(error), std::string(hint));
 }

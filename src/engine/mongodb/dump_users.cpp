@@ -1,0 +1,104 @@
+#include "engine/mongodb/dump_users.hpp"
+
+#include <array>
+
+namespace asb {
+namespace {
+
+// The fields of the stored documents; the commands add what they derive from them.
+constexpr std::array kUserFields = {
+    "_id",         "userId", "user",       "db",
+    "credentials", "roles",  "customData", "authenticationRestrictions"};
+constexpr std::array kRoleFields = {"_id",        "role",  "db",
+                                    "privileges", "roles", "authenticationRestrictions"};
+
+void append(BsonFile& file, const bson_t& document) {
+    const auto* data = reinterpret_cast<const std::byte*>(bson_get_data(&document));
+    file.insert(file.end(), data, data + document.len);
+}
+
+template <std::size_t kCount>
+Bson only(const bson_t& document, const std::array<const char*, kCount>& fields) {
+    BsonBuilder kept;
+    for (const char* name : fields)
+        if (const auto field = find_field(document, name)) kept.value(name, field->at);
+    return kept.take();
+}
+
+std::vector<Bson> documents_in(const bson_t& reply, const char* list) {
+    std::vector<Bson> documents;
+    const auto field = find_field(reply, list);
+    bson_iter_t each;
+    if (!field || !bson_iter_recurse(&field->at, &each)) return documents;
+    while (bson_iter_next(&each)) {
+        if (!BSON_ITER_HOLDS_DOCUMENT(&each)) continue;
+        std::uint32_t size = 0;
+        const std::uint8_t* data = nullptr;
+        bson_iter_document(&each, &size, &data);
+        documents.emplace_back(bson_new_from_data(data, size));
+    }
+    return documents;
+}
+
+enum class Shown { nothing, names, credentials };
+
+// What the collection shows of users.
+Result<Shown> shown_by_collection(MongoConnection& connection) {
+    ASB_TRY(const Bson reply, connection.run_command("admin",
+                                                     BsonBuilder()
+                                                         .text("find", "system.users")
+                                                         .number("limit", 1)
+                                                         .flag("singleBatch", true)
+                                                         .get(),
+                                                     "admin.system.users"));
+    const auto users = documents_in(*reply, "cursor.firstBatch");
+    if (users.empty()) return Shown::nothing;
+    return find_field(*users.front(), "credentials") ? Shown::credentials : Shown::names;
+}
+
+Bson users_question(const std::string& database) {
+    BsonBuilder question;
+    if (database.empty())
+        question.document("usersInfo", BsonBuilder().flag("forAllDBs", true).get());
+    else
+        question.number("usersInfo", 1);
+    question.flag("showCredentials", true);
+    return question.take();
+}
+
+void add_roles(MongoConnection& connection, const std::string& database, BsonFile& file) {
+    const auto roles = connection.run_command(
+        database, BsonBuilder().number("rolesInfo", 1).flag("showPrivileges", true).get());
+    if (!roles.ok()) return;
+    for (const Bson& role : documents_in(**roles, "roles"))
+        if (!flag_at(*role, "isBuiltin").value_or(false)) append(file, *only(*role, kRoleFields));
+}
+
+}  // namespace
+
+Result<UsersAnswer> ask_for_users(MongoConnection& connection, const std::string& database,
+                                  const std::vector<std::string>& databases) {
+    ASB_TRY(const Shown shown, shown_by_collection(connection));
+    if (shown == Shown::credentials) return UsersAnswer{};
+    const auto users =
+        connection.run_command(database.empty() ? "admin" : database, *users_question(database));
+    UsersByCommand found;
+    if (users.ok())
+        for (const Bson& user : documents_in(**users, "users"))
+            append(found.users, *only(*user, kUserFields));
+    for (const std::string& name : databases) add_roles(connection, name, found.roles);
+    UsersAnswer answer;
+    if (found.users.empty() && shown == Shown::names)
+        answer.missing =
+            "the users' credentials: the server does not show them (a restore makes users who "
+            "cannot log in)";
+    else if (!users.ok() && !connection.url().user().empty())
+        answer.missing =
+            "the users: the server shows them only to a role that may view them "
+            "(userAdminAnyDatabase)";
+    if (!found.users.empty() || (!found.roles.empty() && shown == Shown::nothing))
+        answer.by_command = std::move(found);
+    return answer;
+}
+
+}  // namespace asb

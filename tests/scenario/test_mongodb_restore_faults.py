@@ -1,0 +1,131 @@
+"""Why this exists: whatever goes wrong while a MongoDB is restored, what was there is there unharmed under its
+name, nothing half-made shows, and the exit code says what to do."""
+
+import signal
+
+import pytest
+from lib.mongodb import ADMIN, ADMIN_PASSWORD, BACKUP, BACKUP_PASSWORD, KINDS, MongoServer, tool
+from lib.mongodb_data import insert
+from lib.mongodb_fingerprint import differences
+from lib.product import Product
+from lib.tcp_proxy import TcpProxy
+
+DAMAGED, DATABASE, INCOMPLETE = 4, 6, 3
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def stage(request, module_tmp):
+    with MongoServer.create(request.param, module_tmp / f"server-{request.param}") as server:
+        yield Stage(server, module_tmp / f"stage-{request.param}")
+
+
+class Stage:
+    """A server whose database `auth` has changed since its backup."""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.product = Product(folder, database_url=server.url(db="auth"))
+        database = server.database()
+        insert(database.users, ({"_id": n, "email": f"u{n}@example.org", "x": "x" * 1000} for n in range(5000)))
+        database.users.create_index("email", unique=True)
+        insert(database.sessions, ({"_id": n} for n in range(100)))
+        self.product.run("backup")
+        database.users.update_many({"_id": {"$lt": 10}}, {"$set": {"x": "changed"}})
+        database.sessions.drop()
+        database.newer.insert_one({"_id": 1})
+        self.old = server.fingerprint("auth")
+
+    def popen(self, proxy, *words):
+        self.product.database_url = proxy.url(self.server.restore_url(db="auth", directConnection="true"), self.server)
+        return self.product.popen("restore", "-f", "latest", "--force", *words)
+
+    def run(self, *words, **how):
+        self.product.database_url = self.server.restore_url(db="auth")
+        return self.product.run("restore", "-f", "latest", *words, **how)
+
+
+def test_a_server_that_goes_away_in_the_middle(stage):
+    try:
+        with TcpProxy(stage.server.port, hold_after=20_000) as proxy:
+            running = stage.popen(proxy)
+            proxy.wait_until_holding()
+            stage.server.kill()
+            proxy.release()
+            done = running.wait(expect=DATABASE)
+    finally:
+        stage.server.start()
+    assert "127.0.0.1" in done.err
+    visible = {n: c for n, c in stage.server.fingerprint("auth")["auth"].items() if "__restore_" not in n and "journal" not in n}
+    assert differences(stage.old["auth"], visible) == []
+    stage.run("--force", "--drop-old")
+    assert {*stage.server.database().list_collection_names()} == {"users", "sessions"}
+
+
+def test_sigterm_in_the_middle_leaves_nothing(stage):
+    before = stage.server.fingerprint("auth")
+    with TcpProxy(stage.server.port, hold_after=20_000) as proxy:
+        running = stage.popen(proxy)
+        proxy.wait_until_holding()
+        running.signal(signal.SIGTERM)
+        proxy.release()
+        running.wait(expect=143)
+    assert differences(before, stage.server.fingerprint("auth")) == []
+
+
+def test_a_wrong_password(stage):
+    stage.product.database_url = stage.server.url("restore", "not-the-password", db="auth")
+    done = stage.product.run("restore", "-f", "latest", "--force", expect=DATABASE)
+    assert "DATABASE_URL" in done.err
+
+
+def test_a_role_that_may_only_read_says_what_it_lacks(stage):
+    before = stage.server.fingerprint("auth")
+    stage.product.database_url = stage.server.url(BACKUP, BACKUP_PASSWORD, db="auth")
+    done = stage.product.run("restore", "-f", "latest", "--force", expect=DATABASE)
+    assert "restore" in done.err and "role" in done.err
+    assert differences(before, stage.server.fingerprint("auth")) == []
+
+
+def test_a_damaged_archive_leaves_the_target_as_it_was(stage, tmp):
+    before = stage.server.fingerprint("auth")
+    (name,) = stage.product.objects("*.tar.gz.enc")
+    body = stage.product.repository / name
+    whole = body.read_bytes()
+    try:
+        body.write_bytes(whole[: len(whole) // 2] + b"\0\1\2\3" + whole[len(whole) // 2 + 4:])
+        stage.run("--force", expect=DAMAGED)
+    finally:
+        body.write_bytes(whole)
+    assert differences(before, stage.server.fingerprint("auth")) == []
+
+
+def test_an_index_that_cannot_be_built_is_named_and_the_data_is_in(stage, tmp):
+    """Two values that differ until the position of the backup do not, and the index is unique."""
+    product = Product(tmp / "product")
+    server = stage.server
+    things = server.database("indexed").things
+    things.drop()
+    insert(things, ({"_id": n, "key": n} for n in range(100)))
+    things.create_index("key", unique=True, name="only once")
+    tool_dump = tmp / "dump"
+    tool("mongodump", "--uri", server.url(ADMIN, ADMIN_PASSWORD, db="indexed"), "--out", tool_dump)
+    data = tool_dump / "indexed" / "things.bson"
+    data.write_bytes(data.read_bytes().replace(b"\x10key\0\x07\0\0\0", b"\x10key\0\x08\0\0\0"))
+    product.database_url = server.restore_url(db="indexed")
+    done = product.run("restore", "--from-mongodump", tool_dump, "--force", "--drop-old", expect=INCOMPLETE)
+    assert "only once" in done.out
+    assert things.count_documents({}) == 100
+    assert {*things.index_information()} == {"_id_"}
+    server.client().drop_database("indexed")
+
+
+def test_two_restores_at_once_do_not_mix(stage):
+    before = {*stage.server.database().list_collection_names()}
+    with TcpProxy(stage.server.port, hold_after=20_000) as proxy:
+        first = stage.popen(proxy, "--drop-old")
+        proxy.wait_until_holding()
+        done = stage.run("--force", expect=(11,))
+        assert "another restore" in done.err
+        proxy.release()
+        first.wait()
+    assert {*stage.server.database().list_collection_names()} <= before | {"users", "sessions"}

@@ -1,0 +1,148 @@
+"""Why this exists: a MongoDB backup must come back without this product: openssl, tar, cat and stock mongorestore
+read it, bsondump reads its oplog; and what stock mongodump wrote comes back with this product."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, MongoServer, tool
+from lib.mongodb_fingerprint import differences
+from lib.mongodb_oplog import parse_optime
+from lib.product import Product
+from lib.stock_recipe import commands
+
+INCOMPLETE = 3
+# What stock mongorestore cannot do on these servers: it writes a time series' buckets, which only one of them has.
+NOT_BY_STOCK = {"py": set(), "rs": {"measures"}}
+
+
+@pytest.fixture(scope="module")
+def stage(mongo, module_tmp):
+    product = Product(module_tmp / f"stock-{mongo.kind}", database_url=mongo.url())
+    product.facts = product.run("backup", "--json").json()["engines"]["mongodb"]
+    product.source, product.before = mongo, mongo.fingerprint()
+    return product
+
+
+def unpack(product):
+    """The archive, unpacked by the commands of RESTORE.txt exactly as they are printed; the folder."""
+    copy, target = product.folder / "copy", product.folder / "unpacked"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(product.repository, copy)
+    (name,) = (name.removesuffix(".manifest.json") for name in product.objects("*.manifest.json"))
+    steps = commands((copy / "RESTORE.txt").read_text())
+    environment = {
+        "PATH": f"{os.environ['ASB_MONGO_TOOLS']}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NAME": name,
+        "REPOSITORY": str(copy), "TARGET": str(target), "BACKUP_ENCRYPTION_KEY": product.key,
+    }
+    done = subprocess.run(
+        ["sh", "-e"], input=steps[1] + steps[2], capture_output=True, text=True, cwd="/", timeout=120,
+        env=environment, check=False,
+    )
+    assert done.returncode == 0, (steps, done)
+    return target
+
+
+def join_parts(folder):
+    """`users.bson.000001`, `users.bson.000002` ... become `users.bson`."""
+    for first in folder.rglob("*.bson.000001"):
+        whole = first.with_suffix("")
+        with open(whole, "wb") as out:
+            for part in sorted(first.parent.glob(glob_of(whole.name) + ".[0-9]*")):
+                out.write(part.read_bytes())
+                part.unlink()
+
+
+def glob_of(name):
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+@pytest.fixture(scope="module")
+def unpacked(stage):
+    folder = unpack(stage) / "mongodb"
+    join_parts(folder)
+    return folder
+
+
+def test_stock_mongorestore_of_the_unpacked_archive_gives_the_same(stage, unpacked):
+    with MongoServer.create(stage.source.kind, stage.folder / "by-stock") as server:
+        tool("mongorestore", "--uri", server.url(ADMIN, ADMIN_PASSWORD), "--nsExclude", "admin.*",
+             *without(stage), unpacked)
+        expected = without_these(stage.before, NOT_BY_STOCK[server.kind])
+        found = without_these(server.fingerprint(), NOT_BY_STOCK[server.kind])
+        assert differences(expected, found) == []
+
+
+def without(stage):
+    return [word for name in NOT_BY_STOCK[stage.source.kind] for word in ("--nsExclude", f"auth.{name}")]
+
+
+def without_these(fingerprint, names):
+    return {db: {n: c for n, c in found.items() if n not in names} for db, found in fingerprint.items()}
+
+
+def test_bsondump_reads_our_oplog(stage, unpacked):
+    out, _ = tool("bsondump", unpacked / "oplog.bson")
+    assert len(out.splitlines()) == stage.facts["oplog_entries"]
+    end = parse_optime(stage.facts["end_optime"])
+    assert f'"t":{end.time},"i":{end.inc}' in out.splitlines()[-1].replace(" ", "")
+
+
+def test_our_restore_of_our_own_unpacked_archive(stage, unpacked):
+    with MongoServer.create(stage.source.kind, stage.folder / "unpacked-target") as server:
+        import_into(stage, server, unpacked)
+        assert differences(stage.before, server.fingerprint()) == []
+
+
+def dump(stage, *words):
+    tool("mongodump", "--uri", stage.source.url(ADMIN, ADMIN_PASSWORD), "--oplog", *words)
+
+
+def import_into(stage, server, path, *words, expect=(0, INCOMPLETE)):
+    stage.database_url = server.restore_url()
+    return stage.run("restore", "--from-mongodump", path, "--all-databases", *words, expect=expect)
+
+
+FORMS = {
+    "folder": ("--out", "{}"), "folder, gzip": ("--gzip", "--out", "{}"),
+    "archive": ("--archive={}",), "archive, gzip": ("--gzip", "--archive={}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_our_restore_of_a_stock_dump_gives_the_same(stage, form):
+    path = stage.folder / form.replace(", ", "-")
+    dump(stage, *(word.format(path) for word in FORMS[form]))
+    with MongoServer.create(stage.source.kind, stage.folder / f"{path.name}-target") as server:
+        done = import_into(stage, server, path)
+        assert differences(stage.before, server.fingerprint()) == []
+        assert str(path) in done.out
+
+
+@pytest.mark.parametrize("kind", KINDS[:1])
+def test_a_stock_archive_that_is_damaged_leaves_the_target_as_it_was(product, tmp, kind):
+    with MongoServer.create(kind, tmp / "server") as server:
+        server.database().things.insert_many([{"_id": n, "x": "y" * 50} for n in range(1000)])
+        tool("mongodump", "--uri", server.url(ADMIN, ADMIN_PASSWORD), "--oplog", f"--archive={tmp / 'all'}")
+        whole = (tmp / "all").read_bytes()
+        (tmp / "cut").write_bytes(whole[: len(whole) * 9 // 10])
+        place = whole.rindex(b"y" * 50)
+        (tmp / "changed").write_bytes(whole[:place] + b"Y" + whole[place + 1:])
+        server.database().things.drop()
+        before = server.fingerprint()
+        product.database_url = server.restore_url()
+        for name, words in (("cut", "it is cut short"), ("changed", "the checksum of auth.things is wrong")):
+            done = product.run("restore", "--from-mongodump", tmp / name, "--all-databases", "--force", expect=4)
+            assert words in done.err or "ends before" in done.err
+            assert server.fingerprint() == before
+
+
+def test_a_folder_that_is_no_dump(product, tmp, mongo):
+    (tmp / "empty").mkdir()
+    product.database_url = mongo.restore_url()
+    done = product.run("restore", "--from-mongodump", tmp / "empty", "--all-databases", "--force", expect=2)
+    assert "holds no dump of mongodump" in done.err
+    done = product.run("restore", "--from-mongodump", tmp / "nothing", "--all-databases", "--force", expect=2)
+    assert str(tmp / "nothing") in done.err
