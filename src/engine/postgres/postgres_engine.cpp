@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "engine/postgres/base_backup.hpp"
+#include "engine/postgres/logical_choice.hpp"
 #include "engine/postgres/postgres_check.hpp"
 #include "engine/postgres/restore_entry.hpp"
 
@@ -16,8 +16,10 @@ constexpr std::array kOptions = {
     Option{.name = "POSTGRES_BACKUP_METHOD",
            .kind = OptionKind::choice,
            .default_value = "auto",
-           .summary = "how PostgreSQL is backed up: physical copies the whole cluster",
-           .choices = "auto|physical"},
+           .summary =
+               "how PostgreSQL is backed up: physical copies the whole cluster, logical dumps "
+               "each database; auto: logical where the role may not replicate",
+           .choices = "auto|physical|logical"},
     Option{.name = "POSTGRES_BIN_DIR",
            .kind = OptionKind::path,
            .default_value = "",
@@ -39,7 +41,7 @@ class PostgresEngine final : public Engine {
         return check_postgres(settings_.text("DATABASE_URL"), stop);
     }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
-        return open_base_backup(settings_, context);
+        return open_postgres_session(settings_, context);
     }
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
         return plan_postgres_restore(settings_, request, facts);
@@ -58,7 +60,8 @@ class PostgresEngine final : public Engine {
 
 const EngineDriver kPostgresEngine = {
     .name = kName,
-    .summary = "PostgreSQL 15 to 18, physical, over the replication protocol",
+    .summary =
+        "PostgreSQL 15 to 18, physical over the replication protocol, or logical with pg_dump",
     .url_schemes = kSchemes,
     .options = kOptions,
     .open = [](const Settings& settings) -> std::unique_ptr<Engine> {

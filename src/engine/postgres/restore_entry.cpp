@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "engine/postgres/data_directory_writer.hpp"
 #include "engine/postgres/restore_facts.hpp"
 #include "engine/postgres/restore_to_database.hpp"
 
@@ -33,12 +34,22 @@ std::vector<std::string> owner_notes(const std::string& user, const std::optiona
                         owner->user, closed, shell_quote(closed))};
 }
 
+Status check_physical(const BackupIdentity& identity) {
+    if (!identity.logical) return {};
+    return with_hint(fail(Code::usage,
+                          "a logical backup holds dumps, not a data directory, so "
+                          "--target-dir cannot be used"),
+                     "restore into the server of DATABASE_URL without --target-dir, or unpack it "
+                     "and use pg_restore (RESTORE.txt)");
+}
+
 Result<DirectoryPlan> decide_directory(const Settings& settings, const RestoreRequest& request,
                                        const Json& facts) {
     DirectoryPlan plan;
     // Empty facts: the manifest is lost, and only the data itself says which version it is of.
     if (!facts.empty()) {
         ASB_TRY(plan.identity, read_identity(facts));
+        ASB_CHECK(check_physical(plan.identity));
     }
     ASB_TRY(plan.place, look_at(request.target_dir));
     ASB_CHECK(check_place(plan.place, request.force));
@@ -89,9 +100,31 @@ struct DatabasePlan {
     DatabaseRestoreOptions options;
 };
 
-// The unpacked data directory, and beside it a dump that is at most as large.
-std::uint64_t staging_bytes(const RestoreRequest& request) {
-    return 2 * request.data_bytes;
+// The unpacked data directory, and beside it a dump that is at most as large; or the dumps alone.
+std::uint64_t staging_bytes(const RestoreRequest& request, const BackupIdentity& identity) {
+    return (identity.logical ? 1 : 2) * request.data_bytes;
+}
+
+// Which programs on this machine open the backup.
+Status choose_programs(const Settings& settings, const BackupIdentity& identity,
+                       DatabaseRestoreOptions& options) {
+    const auto& bin_dir = settings.text("POSTGRES_BIN_DIR");
+    options.logical = identity.logical;
+    options.major = identity.major;
+    if (identity.logical) {
+        ASB_TRY(options.client, find_client_programs(bin_dir, identity.dump_major, StopToken()));
+        return {};
+    }
+    ASB_TRY(options.programs, find_server_programs(bin_dir, identity.major, StopToken()));
+    const auto& user = settings.text("POSTGRES_RUN_AS");
+    options.owner = find_owner(user);
+    if (geteuid() == 0 && !options.owner)
+        return with_hint(fail(Code::database,
+                              "the private server may not run as root, and there "
+                              "is no user '{}'",
+                              user),
+                         "set POSTGRES_RUN_AS to the server's user, or restore with --target-dir");
+    return {};
 }
 
 Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequest& request,
@@ -103,23 +136,14 @@ Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequ
     if (options.url.empty())
         return with_hint(fail(Code::usage, "there is no database to restore into"),
                          "set DATABASE_URL, or name a folder with --target-dir");
-    ASB_TRY(options.programs, find_server_programs(settings.text("POSTGRES_BIN_DIR"),
-                                                   plan.identity.major, StopToken()));
-    const auto& user = settings.text("POSTGRES_RUN_AS");
-    options.owner = find_owner(user);
-    if (geteuid() == 0 && !options.owner)
-        return with_hint(fail(Code::database,
-                              "the private server may not run as root, and there "
-                              "is no user '{}'",
-                              user),
-                         "set POSTGRES_RUN_AS to the server's user, or restore with --target-dir");
+    ASB_CHECK(choose_programs(settings, plan.identity, options));
     options.all_databases = request.all_databases;
     options.force = request.force;
     options.drop_old = request.drop_old;
     options.jobs = request.jobs;
     options.staging_base = staging_base(request.staging_dir);
     options.facts = facts;
-    ASB_CHECK(check_space(options.staging_base, staging_bytes(request),
+    ASB_CHECK(check_space(options.staging_base, staging_bytes(request, plan.identity),
                           "free some space there, or name another place with --staging"));
     return plan;
 }
@@ -153,19 +177,27 @@ Result<RestorePlan> ask_server(const DatabasePlan& decided, const StopToken& sto
 
 void describe(const DatabasePlan& decided, std::uint64_t bytes, RestorePlan& plan) {
     const auto& options = decided.options;
-    plan.steps = {
-        fmt::format("unpack the backup ({}) below {} and check every file", human_bytes(bytes),
-                    options.staging_base),
-        fmt::format("open it with a private PostgreSQL {} server ({}{}), recovered to {}",
-                    decided.identity.major, options.programs.folder,
-                    options.owner ? ", as user " + options.owner->user : "",
-                    decided.identity.end_lsn.empty() ? "its end" : decided.identity.end_lsn),
+    if (options.logical)
+        plan.steps = {fmt::format("collect the dumps ({}) below {}", human_bytes(bytes),
+                                  options.staging_base),
+                      fmt::format("read them with pg_restore {} ({})", options.client.version,
+                                  options.client.folder)};
+    else
+        plan.steps = {
+            fmt::format("unpack the backup ({}) below {} and check every file", human_bytes(bytes),
+                        options.staging_base),
+            fmt::format("open it with a private PostgreSQL {} server ({}{}), recovered to {}",
+                        decided.identity.major, options.programs.folder,
+                        options.owner ? ", as user " + options.owner->user : "",
+                        decided.identity.end_lsn.empty() ? "its end" : decided.identity.end_lsn)};
+    const std::vector<std::string> rest = {
         "create the roles that the server lacks; leave those that it has as they are",
         fmt::format("copy {} beside what is there, with {} jobs, and compare every relation, "
                     "sequence and row count",
                     options.all_databases ? "each database of the backup" : "the database",
                     options.jobs),
         "rename into place in one transaction, ending the sessions on what is replaced"};
+    plan.steps.insert(plan.steps.end(), rest.begin(), rest.end());
 }
 
 }  // namespace

@@ -4,8 +4,9 @@
 
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
-#include "engine/postgres/swap_check.hpp"
+#include "engine/postgres/logical_source.hpp"
 #include "engine/postgres/swap_database.hpp"
+#include "engine/postgres/swap_physical_source.hpp"
 #include "io/file.hpp"
 
 namespace asb::postgres {
@@ -20,19 +21,15 @@ Result<std::unique_ptr<DatabaseRestoreSession>> DatabaseRestoreSession::open(
 
 Status DatabaseRestoreSession::prepare() {
     ASB_TRY(area_, StagingArea::make(options_.staging_base, options_.owner));
-    const auto data = area_->below("data");
-    // Where tablespaces are told to go matters for a data directory; here they stay in the area.
-    ASB_TRY(auto tablespaces, place_tablespaces(RestoreRequest{}, data, options_.facts));
-    ASB_TRY(writer_, DataDirectoryWriter::open({.target = data,
-                                                .tablespaces = std::move(tablespaces),
-                                                .owner = options_.owner,
-                                                .jobs = options_.jobs,
-                                                .force = false,
-                                                .drop_old = false,
-                                                .durable = false,
-                                                .major = options_.programs.major,
-                                                .notes = {}},
-                                               context_));
+    if (options_.logical) {
+        ASB_TRY(source_, LogicalSource::make({.programs = options_.client}, *area_, context_));
+        return {};
+    }
+    ASB_TRY(source_, PhysicalSource::make({.programs = options_.programs,
+                                           .owner = options_.owner,
+                                           .jobs = options_.jobs,
+                                           .facts = options_.facts},
+                                          *area_, context_));
     return {};
 }
 
@@ -66,34 +63,29 @@ void DatabaseRestoreSession::clean_target() {
 }
 
 Status DatabaseRestoreSession::publish() {
-    ASB_CHECK(writer_->publish());
-    ASB_TRY(instance_, PrivateInstance::start({.programs = options_.programs,
-                                               .data_directory = writer_->directory(),
-                                               .owner = options_.owner,
-                                               .jobs = options_.jobs},
-                                              *area_, context_));
+    ASB_CHECK(source_->open());
     ASB_CHECK(open_server());
     ASB_TRY(const auto databases, choose_databases());
     for (const auto& database : databases) ASB_CHECK(plan_exchange(database));
     ASB_CHECK(drop_leftovers());
     if (const int error = fail_point("swap.roles"))
         return errno_error(error, "cannot copy the roles to", target_->address());
-    ASB_TRY(roles_, copy_roles(*instance_, *target_));
-    for (std::size_t i = 0; i < exchanges_.size(); ++i) ASB_CHECK(copy_and_check(exchanges_[i], i));
+    ASB_TRY(const auto roles, source_->roles());
+    ASB_TRY(roles_, copy_roles(roles, *target_));
+    for (auto& exchange : exchanges_) ASB_CHECK(copy_and_check(exchange));
     return exchange();
 }
 
 Status DatabaseRestoreSession::open_server() {
     // Only now: a session opened before the archive was read might have been cut off meanwhile.
-    ASB_TRY(auto server,
-            TargetServer::open(options_.url, options_.all_databases, options_.programs.major,
-                               new_restore_id(), context_.stop));
+    ASB_TRY(auto server, TargetServer::open(options_.url, options_.all_databases, options_.major,
+                                            new_restore_id(), context_.stop));
     target_.emplace(std::move(server));
     return {};
 }
 
 Result<std::vector<std::string>> DatabaseRestoreSession::choose_databases() {
-    ASB_TRY(auto all, list_databases(*instance_));
+    ASB_TRY(auto all, source_->databases());
     if (options_.all_databases) return all;
     const auto& wanted = target_->url_database();
     if (std::find(all.begin(), all.end(), wanted) != all.end())
@@ -121,20 +113,18 @@ Status DatabaseRestoreSession::drop_leftovers() {
     return {};
 }
 
-Status DatabaseRestoreSession::copy_and_check(Exchange& exchange, std::size_t number) {
-    ASB_TRY(exchange.comment,
-            copy_database(*instance_, *target_,
-                          {.database = exchange.database,
-                           .copy = exchange.copy,
-                           .dump_folder = area_->below("dump") + std::to_string(number),
-                           .jobs = options_.jobs},
-                          report_, context_));
+Status DatabaseRestoreSession::copy_and_check(Exchange& exchange) {
+    ASB_TRY(
+        exchange.comment,
+        copy_database(*source_, *target_,
+                      {.database = exchange.database, .copy = exchange.copy, .jobs = options_.jobs},
+                      report_, context_));
     context_.progress.begin_stage(fmt::format("checking database {}", exchange.database), 0);
     if (const int error = fail_point("swap.check"))
         return errno_error(error, "cannot check database", exchange.copy);
-    ASB_TRY(auto source, instance_->connect(exchange.database));
     ASB_TRY(auto copy, target_->connect(exchange.copy));
-    ASB_TRY(const auto seen, compare_databases(source, copy));
+    ASB_TRY(const auto seen, source_->compare(exchange.database, copy));
+    ASB_CHECK(source_->discard(exchange.database));
     report_.push_back(
         fmt::format("database \"{}\" at {} holds the backup: {} relations, {} rows, "
                     "{} sequences, {} large objects, all compared",
