@@ -88,6 +88,10 @@ void add_restore(CLI::App& app, Words& words) {
     verb->add_option("--components", words.components,
                      "what to restore: database,config,certificates,logs")
         ->type_name("LIST");
+    verb->add_option("--only", restore.request.only,
+                     "these alone: DATABASE, DATABASE.SCHEMA or DATABASE.SCHEMA.TABLE, with globs "
+                     "(repeatable)")
+        ->type_name("WORD");
     verb->add_option("--tablespace", words.tablespaces,
                      "with --target-dir: where a tablespace goes (repeatable)")
         ->type_name("OID|PATH=NEWPATH");

@@ -8,12 +8,9 @@
 
 namespace asb {
 
-// The session of the method that the settings ask for.
+// The session of the method that the settings ask for; auto falls back to a logical backup when the
+// role lacks REPLICATION, and for no other reason.
 Result<std::unique_ptr<BackupSession>> open_postgres_session(const Settings& settings,
                                                              const SessionContext& context);
-
-// Whether `error`, of an attempt to open a physical backup, says that the role may not replicate or
-// is not let in for it: then another method may do. A server that is away or full is no such case.
-[[nodiscard]] bool cannot_replicate(const Error& error);
 
 }  // namespace asb

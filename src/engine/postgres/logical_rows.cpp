@@ -97,13 +97,14 @@ void DumpCounter::take_statement() {
 }
 
 Result<DumpCounts> count_dump(const StoredDump& dump, const std::string& database,
-                              const StopToken& stop) {
-    ASB_TRY(auto program, PipedProgram::start(
-                              {.arguments = {dump.pg_restore, "--data-only", "--file=-", dump.path},
-                               .environment = {},
-                               .run_as = std::nullopt,
-                               .folder = ""},
-                              stop));
+                              const StopToken& stop, const std::string& use_list) {
+    Command command{.arguments = {dump.pg_restore, "--data-only", "--file=-"},
+                    .environment = {},
+                    .run_as = std::nullopt,
+                    .folder = ""};
+    if (!use_list.empty()) command.arguments.push_back("--use-list=" + use_list);
+    command.arguments.push_back(dump.path);
+    ASB_TRY(auto program, PipedProgram::start(command, stop));
     DumpCounter counter;
     Buffer buffer(1 * kMiB);
     do {

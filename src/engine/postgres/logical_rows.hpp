@@ -40,9 +40,9 @@ class DumpCounter {
     std::uint64_t* copying_ = nullptr;  // rows of the table whose data passes
 };
 
-// Runs pg_restore over the dump and counts.
+// Runs pg_restore over the dump and counts; with `use_list`, a file for its --use-list, only that.
 Result<DumpCounts> count_dump(const StoredDump& dump, const std::string& database,
-                              const StopToken& stop);
+                              const StopToken& stop, const std::string& use_list = {});
 
 // `damaged`, naming the first difference, unless `copy` holds exactly these rows, values and large
 // objects. Tables of an extension, which brings rows of its own, are left out.

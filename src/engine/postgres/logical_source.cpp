@@ -23,6 +23,7 @@ std::string LogicalSource::dump_file(const std::string& database) const {
 }
 
 Status LogicalSource::begin(const EntryHeader& header) {
+    entry_ = Entry::none;
     if (header.type == EntryType::folder) return {};
     if (header.name == kGlobalsEntry) {
         entry_ = Entry::globals;
@@ -46,6 +47,7 @@ Status LogicalSource::begin_dump(const DumpPart& part, std::string_view name) {
     if (!next)
         return fail(Code::damaged, "{} follows part {} of that dump", printable(name), arrived);
     ++arrived;
+    if (!options_.wanted(part.database)) return {};
     entry_ = Entry::dump;
     path_ = dump_file(part.database);
     const int how = arrived == 1 ? O_CREAT | O_EXCL : O_APPEND;

@@ -10,6 +10,7 @@
 #include "engine/engine.hpp"
 #include "engine/postgres/logical_names.hpp"
 #include "engine/postgres/logical_programs.hpp"
+#include "engine/postgres/only_entries.hpp"
 #include "engine/postgres/restore_staging_area.hpp"
 #include "engine/postgres/swap_source.hpp"
 #include "io/file.hpp"
@@ -21,6 +22,7 @@ class LogicalSource final : public CopySource {
   public:
     struct Options {
         ClientPrograms programs;
+        DatabaseFilter wanted;  // dumps of other databases are passed over
     };
     static Result<std::unique_ptr<LogicalSource>> make(Options options, StagingArea& area,
                                                        const SessionContext& context);

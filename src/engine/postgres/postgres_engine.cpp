@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/postgres/logical_choice.hpp"
+#include "engine/postgres/only_entries.hpp"
 #include "engine/postgres/postgres_check.hpp"
 #include "engine/postgres/restore_entry.hpp"
 
@@ -38,7 +39,10 @@ class PostgresEngine final : public Engine {
     [[nodiscard]] std::string_view name() const override { return kName; }
     [[nodiscard]] std::span<const Component> components() const override { return kComponents; }
     std::vector<CheckLine> check(StopToken stop) override {
-        return check_postgres(settings_.text("DATABASE_URL"), stop);
+        return check_postgres({.conninfo = settings_.text("DATABASE_URL"),
+                               .method = settings_.text("POSTGRES_BACKUP_METHOD"),
+                               .bin_dir = settings_.text("POSTGRES_BIN_DIR")},
+                              stop);
     }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_postgres_session(settings_, context);
@@ -50,6 +54,17 @@ class PostgresEngine final : public Engine {
                                                          const Json& facts,
                                                          SessionContext context) override {
         return open_postgres_restore(settings_, request, facts, context);
+    }
+    Result<std::vector<bool>> choose_entries(const RestoreRequest& request, const Json& facts,
+                                             std::span<const StoredEntry> entries) override {
+        ASB_TRY(auto chosen, Engine::choose_entries(request, facts, entries));
+        ASB_CHECK(postgres::choose_dumps(settings_.text("DATABASE_URL"), request, facts, entries,
+                                         chosen));
+        return chosen;
+    }
+    std::vector<ContentLine> contents(const Json& facts,
+                                      std::span<const StoredEntry> entries) override {
+        return postgres::list_databases(facts, entries);
     }
 
   private:

@@ -46,6 +46,11 @@ Status check_physical(const BackupIdentity& identity) {
 Result<DirectoryPlan> decide_directory(const Settings& settings, const RestoreRequest& request,
                                        const Json& facts) {
     DirectoryPlan plan;
+    if (!request.only.empty())
+        return with_hint(fail(Code::usage,
+                              "--only does not go with --target-dir: a data directory "
+                              "is whole or none"),
+                         "restore the parts into the server of DATABASE_URL");
     // Empty facts: the manifest is lost, and only the data itself says which version it is of.
     if (!facts.empty()) {
         ASB_TRY(plan.identity, read_identity(facts));
@@ -138,6 +143,7 @@ Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequ
                          "set DATABASE_URL, or name a folder with --target-dir");
     ASB_CHECK(choose_programs(settings, plan.identity, options));
     options.all_databases = request.all_databases;
+    ASB_TRY(options.only, parse_only(request.only));
     options.force = request.force;
     options.drop_old = request.drop_old;
     options.jobs = request.jobs;
@@ -148,17 +154,76 @@ Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequ
     return plan;
 }
 
+bool has_glob(const std::string& text) {
+    return text.find_first_of("*?") != std::string::npos;
+}
+
+// What a word of --only names without globs; globs are resolved when the backup is open.
+Pieces literal_pieces(const OnlyWords& only, const std::string& database) {
+    Pieces pieces;
+    for (const auto& word : only.words) {
+        if (word.database != database || has_glob(word.schema) || has_glob(word.table)) continue;
+        if (word.table.empty())
+            pieces.schemas.insert(word.schema);
+        else
+            pieces.relations.insert({word.schema, word.table});
+    }
+    return pieces;
+}
+
+Status ask_for_pieces(TargetServer& server, const DatabaseRestoreOptions& options,
+                      const std::string& database, RestorePlan& plan) {
+    ASB_TRY(auto connection, server.connect(database));
+    ASB_TRY(const auto found, look_in_the_way(connection, literal_pieces(options.only, database)));
+    ASB_CHECK(check_in_the_way(
+        found, {.database = database, .force = options.force, .drop_old = options.drop_old}));
+    if (!found.empty())
+        plan.replaces.push_back(
+            fmt::format("{} in database \"{}\" ({})", found.names(), database,
+                        options.drop_old ? "dropped afterwards" : "kept in a schema of its own"));
+    for (const auto& dependent : found.dependents)
+        plan.replaces.push_back("nothing of " + dependent + ", which goes on using the old");
+    return {};
+}
+
+// With globs the names are known only from the opened backup, so there only what can be told now.
+Status ask_for_named(TargetServer& server, const DatabaseRestoreOptions& options,
+                     RestorePlan& plan) {
+    std::set<std::string> databases;
+    for (const auto& word : options.only.words)
+        if (!has_glob(word.database)) databases.insert(word.database);
+    for (const auto& database : databases) {
+        ASB_TRY(const auto occupancy, server.occupancy(database));
+        if (options.only.pieces) {
+            if (occupancy != Occupancy::missing)
+                ASB_CHECK(ask_for_pieces(server, options, database, plan));
+            continue;
+        }
+        ASB_CHECK(check_occupancy(database, occupancy, options.force));
+        if (occupancy == Occupancy::filled)
+            plan.replaces.push_back(fmt::format(
+                "database \"{}\" at {} ({})", database, server.address(),
+                options.drop_old ? "dropped afterwards" : "kept as " + database + "__before_<id>"));
+    }
+    return {};
+}
+
 // The part of the checks that asks the server; with --all-databases the names are known only from
 // the opened backup, so there only what can be told now.
 Result<RestorePlan> ask_server(const DatabasePlan& decided, const StopToken& stop) {
     const auto& options = decided.options;
-    ASB_TRY(auto server, TargetServer::open(options.url, options.all_databases,
-                                            decided.identity.major, new_restore_id(), stop));
+    const bool by_name = options.all_databases || !options.only.empty();
+    ASB_TRY(auto server, TargetServer::open(options.url, by_name, decided.identity.major,
+                                            new_restore_id(), stop));
     RestorePlan plan;
     ASB_TRY(const auto leftovers, server.leftovers());
     for (const auto& name : leftovers)
         plan.replaces.push_back(
             fmt::format("database \"{}\", left by a restore that died (dropped)", name));
+    if (!options.only.empty()) {
+        ASB_CHECK(ask_for_named(server, options, plan));
+        return plan;
+    }
     if (options.all_databases) {
         plan.replaces.push_back(
             fmt::format("each database at {} that the backup holds too ({})", server.address(),
@@ -190,14 +255,26 @@ void describe(const DatabasePlan& decided, std::uint64_t bytes, RestorePlan& pla
                         decided.identity.major, options.programs.folder,
                         options.owner ? ", as user " + options.owner->user : "",
                         decided.identity.end_lsn.empty() ? "its end" : decided.identity.end_lsn)};
-    const std::vector<std::string> rest = {
-        "create the roles that the server lacks; leave those that it has as they are",
+    if (!options.only.empty() && !options.logical)
+        plan.steps.emplace_back(
+            "parts of a physical backup come out of that server, so all of it has to be read");
+    plan.steps.emplace_back(
+        "create the roles that the server lacks; leave those that it has as they are");
+    if (options.only.pieces) {
+        plan.steps.emplace_back(
+            "put aside what is there under the same names, bring in what is stored and compare "
+            "every row count, in one transaction");
+        return;
+    }
+    plan.steps.push_back(
         fmt::format("copy {} beside what is there, with {} jobs, and compare every relation, "
                     "sequence and row count",
-                    options.all_databases ? "each database of the backup" : "the database",
-                    options.jobs),
-        "rename into place in one transaction, ending the sessions on what is replaced"};
-    plan.steps.insert(plan.steps.end(), rest.begin(), rest.end());
+                    !options.only.empty()   ? "each database named"
+                    : options.all_databases ? "each database of the backup"
+                                            : "the database",
+                    options.jobs));
+    plan.steps.emplace_back(
+        "rename into place in one transaction, ending the sessions on what is replaced");
 }
 
 }  // namespace

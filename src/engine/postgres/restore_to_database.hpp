@@ -9,6 +9,7 @@
 
 #include "engine/engine.hpp"
 #include "engine/postgres/logical_programs.hpp"
+#include "engine/postgres/only_restore.hpp"
 #include "engine/postgres/private_instance_programs.hpp"
 #include "engine/postgres/restore_staging_area.hpp"
 #include "engine/postgres/swap_rename.hpp"
@@ -21,6 +22,7 @@ namespace asb::postgres {
 struct DatabaseRestoreOptions {
     std::string url;  // holds the password
     bool all_databases = false;
+    OnlyWords only;
     bool force = false;
     bool drop_old = false;
     unsigned jobs = 2;
@@ -50,6 +52,7 @@ class DatabaseRestoreSession final : public RestoreSession {
     Status end() override { return source_->end(); }
     Status publish() override;
     [[nodiscard]] std::vector<std::string> report() const override { return report_; }
+    [[nodiscard]] std::vector<std::string> incomplete() const override { return incomplete_; }
 
   private:
     DatabaseRestoreSession(DatabaseRestoreOptions options, SessionContext context)
@@ -59,7 +62,11 @@ class DatabaseRestoreSession final : public RestoreSession {
     Status drop_leftovers();
     Result<std::vector<std::string>> choose_databases();
     Status plan_exchange(const std::string& database);
+    Status copy_the_roles();
     Status copy_and_check(Exchange& exchange);
+    Result<Compared> check_copy(const Exchange& exchange);
+    Status restore_pieces(const std::string& database);
+    Result<bool> has_tablespaces_of(const std::string& database);
     Status exchange();
     void settle_old(const Exchange& exchange);
     void drop(const std::string& database, const std::string& what);
@@ -73,7 +80,9 @@ class DatabaseRestoreSession final : public RestoreSession {
     std::optional<TargetServer> target_;
     CopiedRoles roles_;
     std::vector<Exchange> exchanges_;
+    std::string use_list_;  // of the pieces that a new database gets; empty: all of it
     std::vector<std::string> report_;
+    std::vector<std::string> incomplete_;
     bool published_ = false;
 };
 

@@ -104,6 +104,8 @@ class DatabaseCopy {
                         .run_as = std::nullopt,
                         .folder = ""};
         if (!keep_tablespaces_) command.arguments.emplace_back("--no-tablespaces");
+        if (!options_.use_list.empty())
+            command.arguments.push_back("--use-list=" + options_.use_list);
         command.arguments.push_back(dump.path);
         auto status = run("pg_restore", command);
         if (!status.ok() && !target_.superuser() && status.error().code == Code::database)

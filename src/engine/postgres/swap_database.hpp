@@ -16,6 +16,7 @@ struct CopyOptions {
     std::string database;
     std::string copy;  // the name on the target
     unsigned jobs = 2;
+    std::string use_list = {};  // a file for pg_restore's --use-list: only that; empty: everything
 };
 
 // Creates `copy` with the encoding, locale and owner of `database`, fills it from the source's dump

@@ -1,5 +1,7 @@
 #include "engine/postgres/swap_physical_source.hpp"
 
+#include <filesystem>
+
 #include "base/text.hpp"
 #include "engine/postgres/logical_names.hpp"
 #include "engine/postgres/logical_programs.hpp"
@@ -74,6 +76,8 @@ Result<StoredDump> PhysicalSource::dump(const std::string& database, unsigned jo
     StoredDump stored{.path = dump_folder(database),
                       .pg_restore = options_.programs.path("pg_restore"),
                       .psql = options_.programs.path("psql")};
+    std::error_code error;
+    if (std::filesystem::exists(stored.path + "/toc.dat", error)) return stored;
     Command command{
         .arguments = {options_.programs.path("pg_dump"), "--format=directory", "--compress=0",
                       "--no-sync", kLockWait, fmt::format("--jobs={}", jobs),
