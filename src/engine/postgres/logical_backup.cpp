@@ -138,10 +138,10 @@ Status LogicalBackupSession::write_entries(EntrySink& sink) {
     for (const auto& closed : server_.closed) facts_.incomplete.push_back(closed);
     if (!server_.catalog.roles.passwords)
         facts_.warnings.push_back(
-            fmt::format("the backup holds the roles without their passwords: \"{}\" may not read "
-                        "pg_authid; a superuser may, or: GRANT SELECT ON pg_authid TO \"{}\"; in "
-                        "each database",
-                        server_.user, server_.user));
+            fmt::format("the backup holds the roles without their passwords, since \"{0}\" may not "
+                        "read pg_authid: GRANT pg_read_all_data TO \"{0}\"; or back up as a "
+                        "superuser",
+                        server_.user));
     record();
     return {};
 }

@@ -180,7 +180,8 @@ void PostgresCheck::check_databases() {
         catalog.roles.passwords
             ? line(Verdict::ok, "role passwords", "may be read")
             : line(Verdict::warn, "role passwords", "may not be read: the roles come without them",
-                   "GRANT SELECT ON pg_authid in the URL's database, or name a superuser"));
+                   fmt::format("GRANT pg_read_all_data TO {}; where the service allows it",
+                               server->user)));
 }
 
 // pg_hba.conf is judged before the role, so a role too weak shows that its line is there.
