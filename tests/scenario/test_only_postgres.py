@@ -73,6 +73,8 @@ def fingerprint(server, database="auth", without=""):
     found = server.fingerprint(database)
     for part in ("roles", "role_settings", "memberships", "database"):
         found.pop(part)
+    # Grants are a set: they are granted again one by one, in another order.
+    found["relations"] = [(*row[:5], sorted((row[5] or "{}")[1:-1].split(",")), *row[6:]) for row in found["relations"]]
     if without:
         for part, value in found.items():
             kept = [row for row in (value.items() if isinstance(value, dict) else value) if without not in str(row)]
@@ -109,7 +111,7 @@ def test_one_database_comes_back_and_the_others_stay_as_they_are(full, target, b
     ("a.b.c.d", 2, "not a database, schema or table"),
     ("auth..users", 2, "not a database, schema or table"),
     ("*.public", 2, "parts of several databases"),
-    ("auth.auth.audit_log_2024_01", 5, "is a partition of auth.audit_log"),
+    ("auth.auth.audit_log_2024_01", 5, "is a part"),
 ])
 def test_words_that_name_nothing_or_too_much(full, backed_up, word, code, text):
     done = only(backed_up, full, word, expect=code)

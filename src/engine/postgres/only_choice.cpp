@@ -123,7 +123,7 @@ class Collector {
               const std::set<std::string>& missing_schemas)
         : toc_(toc), pieces_(pieces), missing_(missing_schemas) {}
 
-    std::vector<int> run() {
+    std::vector<const TocEntry*> run() {
         for (const auto& entry : toc_)
             if (is_named(entry)) take(entry);
         for (std::size_t before = 0; before != taken_.size();) {
@@ -131,10 +131,10 @@ class Collector {
             for (const auto& entry : toc_)
                 if (!taken_.contains(entry.id) && belongs(entry)) take(entry);
         }
-        std::vector<int> ids;
+        std::vector<const TocEntry*> entries;
         for (const auto& entry : toc_)
-            if (taken_.contains(entry.id)) ids.push_back(entry.id);
-        return ids;
+            if (taken_.contains(entry.id)) entries.push_back(&entry);
+        return entries;
     }
 
   private:
@@ -203,9 +203,16 @@ Result<Pieces> find_pieces(const std::vector<TocEntry>& toc, const OnlyWords& on
     return pieces;
 }
 
-std::vector<int> collect_entries(const std::vector<TocEntry>& toc, const Pieces& pieces,
-                                 const std::set<std::string>& missing_schemas) {
+std::vector<const TocEntry*> collect_entries(const std::vector<TocEntry>& toc, const Pieces& pieces,
+                                             const std::set<std::string>& missing_schemas) {
     return Collector(toc, pieces, missing_schemas).run();
+}
+
+std::set<RelationName> relations_of(const std::vector<const TocEntry*>& entries) {
+    std::set<RelationName> relations;
+    for (const auto* entry : entries)
+        if (is_one_of(kRelationKinds, entry->kind)) relations.insert({entry->schema, entry->tag});
+    return relations;
 }
 
 }  // namespace asb::postgres

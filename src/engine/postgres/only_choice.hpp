@@ -35,9 +35,12 @@ struct Pieces {
 // without its parent.
 Result<Pieces> find_pieces(const std::vector<TocEntry>& toc, const OnlyWords& only);
 
-// The ids of all entries that belong to `pieces`, in the order of the dump. Of `missing_schemas`
-// only the schemas themselves, so that single tables have a place.
-std::vector<int> collect_entries(const std::vector<TocEntry>& toc, const Pieces& pieces,
-                                 const std::set<std::string>& missing_schemas);
+// All entries that belong to `pieces`, in the order of the dump; borrowed from `toc`. Of
+// `missing_schemas` only the schemas themselves, so that single tables have a place.
+std::vector<const TocEntry*> collect_entries(const std::vector<TocEntry>& toc, const Pieces& pieces,
+                                             const std::set<std::string>& missing_schemas);
+
+// The relations among `entries`.
+std::set<RelationName> relations_of(const std::vector<const TocEntry*>& entries);
 
 }  // namespace asb::postgres

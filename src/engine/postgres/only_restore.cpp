@@ -43,10 +43,13 @@ Result<PieceList> list_pieces(const StoredDump& dump, const OnlyWords& only) {
 }
 
 Status write_use_list(const PieceList& list, const std::set<std::string>& missing_schemas,
-                      const std::string& path) {
+                      Grants grants, const std::string& path) {
     std::string text;
-    for (const int id : collect_entries(list.toc, list.pieces, missing_schemas))
-        text += fmt::format("{};\n", id);
+    for (const auto* entry : collect_entries(list.toc, list.pieces, missing_schemas)) {
+        const bool grant = entry->kind == "ACL";
+        if (grants == Grants::with || grant == (grants == Grants::alone))
+            text += fmt::format("{};\n", entry->id);
+    }
     return write_text(path, text);
 }
 
@@ -71,7 +74,8 @@ Status PieceRestore::prepare() {
 
 Status PieceRestore::run(bool keep_tablespaces) {
     context_.progress.begin_stage("restoring into database " + options_.database, 0);
-    ASB_CHECK(write_script(keep_tablespaces));
+    ASB_CHECK(write_script("pieces", Grants::without, keep_tablespaces));
+    ASB_CHECK(write_script("grants", Grants::alone, keep_tablespaces));
     // Again: somebody may have made or changed something since.
     ASB_CHECK(prepare());
     ASB_TRY(const auto sql, transaction_sql());
@@ -81,11 +85,12 @@ Status PieceRestore::run(bool keep_tablespaces) {
     return {};
 }
 
-Status PieceRestore::write_script(bool keep_tablespaces) {
-    const auto use_list = area_.below("use-list");
-    ASB_CHECK(write_use_list(list_, found_.missing, use_list));
-    Command command{.arguments = {list_.dump.pg_restore, "--use-list=" + use_list,
-                                  "--file=" + area_.below("pieces.sql")},
+// "<name>.sql" from "<name>.list", both in the staging area.
+Status PieceRestore::write_script(const char* name, Grants grants, bool keep_tablespaces) {
+    const auto path = area_.below(name);
+    ASB_CHECK(write_use_list(list_, found_.missing, grants, path + ".list"));
+    Command command{.arguments = {list_.dump.pg_restore, "--use-list=" + path + ".list",
+                                  "--file=" + path + ".sql"},
                     .environment = {},
                     .run_as = std::nullopt,
                     .folder = ""};
@@ -99,13 +104,17 @@ Status PieceRestore::write_script(bool keep_tablespaces) {
 
 Result<std::string> PieceRestore::transaction_sql() {
     ASB_TRY(const auto counted,
-            count_dump(list_.dump, options_.database, context_.stop, area_.below("use-list")));
+            count_dump(list_.dump, options_.database, context_.stop, area_.below("pieces.list")));
     ASB_TRY(const auto connection, target_.connect(options_.database));
     places_.clear();
     // A table that somebody keeps locked shall not be waited for while others wait behind us.
     std::string sql = "BEGIN;\nSET LOCAL lock_timeout = '60s';\n";
     sql += put_aside_sql(connection, found_, "before_" + target_.id(), target_.id(), places_);
     sql += fmt::format("\\i {}\n", psql_quoted(area_.below("pieces.sql")));
+    sql += reset_privileges_sql(
+        connection, relations_of(collect_entries(list_.toc, list_.pieces, found_.missing)),
+        list_.pieces.schemas);
+    sql += fmt::format("\\i {}\n", psql_quoted(area_.below("grants.sql")));
     for (const auto& [table, rows] : counted.rows) {
         sql += check_sql(connection, table, rows);
         rows_ += rows;

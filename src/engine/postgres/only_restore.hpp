@@ -31,8 +31,9 @@ Result<PieceList> list_pieces(const StoredDump& dump, const OnlyWords& only);
 
 // Writes the file that pg_restore's --use-list reads: what `list` names, and those of
 // `missing_schemas`.
+enum class Grants { with, without, alone };
 Status write_use_list(const PieceList& list, const std::set<std::string>& missing_schemas,
-                      const std::string& path);
+                      Grants grants, const std::string& path);
 
 // `refused` when what is in the way may not be put aside (without force), or may not be dropped
 // (drop_old) since something else hangs on it.
@@ -58,7 +59,7 @@ class PieceRestore {
     [[nodiscard]] const std::vector<std::string>& incomplete() const { return incomplete_; }
 
   private:
-    Status write_script(bool keep_tablespaces);
+    Status write_script(const char* name, Grants grants, bool keep_tablespaces);
     Result<std::string> transaction_sql();
     Status run_psql();
     void describe();

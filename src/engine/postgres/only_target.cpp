@@ -40,7 +40,37 @@ dependents AS (
 SELECT DISTINCT CASE WHEN classid = 'pg_rewrite'::regclass THEN pg_describe_object(owner_class, owner, 0)
   ELSE pg_describe_object(classid, objid, objsubid) END
 FROM dependents WHERE NOT EXISTS (SELECT FROM moved WHERE moved.class = owner_class AND moved.oid = owner)
+  AND NOT EXISTS (SELECT FROM pg_class c WHERE owner_class = 'pg_class'::regclass AND c.oid = owner
+    AND c.relnamespace = 'pg_toast'::regnamespace)
 ORDER BY 1)";
+
+// A new object gets what ALTER DEFAULT PRIVILEGES of the database says, while a dump's grants begin
+// from what a server gives by itself; so it is made to be that. {0}: conditions on relations, {1}
+// on schemas.
+constexpr const char* kResetPrivileges = R"(
+DECLARE o record; g record;
+BEGIN
+  FOR o IN
+    SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name, c.relacl AS acl,
+      acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner) AS standard
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {0}
+    UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, p.proacl, acldefault('f', p.proowner)
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {1}
+    UNION ALL SELECT 'TYPE', t.oid::regtype::text, t.typacl, acldefault('T', t.typowner)
+      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE {1}
+  LOOP
+    CONTINUE WHEN o.acl IS NULL;
+    FOR g IN SELECT DISTINCT grantee FROM aclexplode(o.acl) LOOP
+      EXECUTE format('REVOKE ALL ON %s %s FROM %s', o.kind, o.name,
+        CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END);
+    END LOOP;
+    FOR g IN SELECT grantee, privilege_type FROM aclexplode(o.standard) LOOP
+      EXECUTE format('GRANT %s ON %s %s TO %s', g.privilege_type, o.kind, o.name,
+        CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END);
+    END LOOP;
+  END LOOP;
+END)";
 
 // Objects that an operator could miss; what an extension brought is its own.
 constexpr const char* kHoldsSomething =
@@ -67,6 +97,15 @@ const char* kind_word(char kind) {
 std::string qualified(const Connection& connection, const RelationName& relation) {
     return connection.quoted_identifier(relation.schema) + "." +
            connection.quoted_identifier(relation.name);
+}
+
+std::string pairs(const Connection& connection, const std::set<RelationName>& relations) {
+    std::string text;
+    for (const auto& relation : relations)
+        text += fmt::format("{}({}, {})", text.empty() ? "" : ", ",
+                            connection.quoted_literal(relation.schema),
+                            connection.quoted_literal(relation.name));
+    return text;
 }
 
 // One look at a database; holds the session for its length.
@@ -108,11 +147,6 @@ class Look {
     // Those named, and the partitions that tables of these names have here.
     Status look_for_relations() {
         if (pieces_.relations.empty()) return {};
-        std::string names;
-        for (const auto& relation : pieces_.relations)
-            names += fmt::format("{}({}, {})", names.empty() ? "" : ", ",
-                                 connection_.quoted_literal(relation.schema),
-                                 connection_.quoted_literal(relation.name));
         ASB_TRY(const auto rows,
                 connection_.query(fmt::format(
                     "WITH named AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = "
@@ -124,7 +158,7 @@ class Look {
                     "c.relkind FROM named, LATERAL (SELECT named.oid UNION SELECT relid FROM "
                     "pg_partition_tree(named.oid)) t JOIN pg_class c ON c.oid = t.oid JOIN "
                     "pg_namespace n ON n.oid = c.relnamespace ORDER BY 2, 3",
-                    names)));
+                    pairs(connection_, pieces_.relations))));
         for (int row = 0; row < PQntuples(rows.get()); ++row)
             found_.relations.push_back(
                 {.oid = std::string(cell(rows, row, 0)),
@@ -195,6 +229,20 @@ class Look {
 };
 
 }  // namespace
+
+std::string reset_privileges_sql(const Connection& connection,
+                                 const std::set<RelationName>& relations,
+                                 const std::set<std::string>& schemas) {
+    std::string names;
+    for (const auto& schema : schemas)
+        names += (names.empty() ? "" : ", ") + connection.quoted_literal(schema);
+    const auto in_schemas = names.empty() ? "false" : fmt::format("n.nspname IN ({})", names);
+    const auto named = relations.empty() ? "false"
+                                         : fmt::format("(n.nspname, c.relname) IN ({})",
+                                                       pairs(connection, relations));
+    return fmt::format("DO {};\n", connection.quoted_literal(fmt::format(
+                                       fmt::runtime(kResetPrivileges), named, in_schemas)));
+}
 
 std::string InTheWay::names() const {
     std::vector<std::string> all;

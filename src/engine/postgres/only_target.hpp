@@ -33,6 +33,12 @@ struct InTheWay {
 // another one there.
 Result<InTheWay> look_in_the_way(Connection& connection, const Pieces& pieces);
 
+// The statement that takes from new `relations`, and from the routines and types of new `schemas`,
+// what the database's default privileges gave them: the stored grants come after it.
+std::string reset_privileges_sql(const Connection& connection,
+                                 const std::set<RelationName>& relations,
+                                 const std::set<std::string>& schemas);
+
 // The statements that put it aside: single relations into the new schema `aside`, whole schemas
 // under `<name>__before_<id>`. `places` is told where each schema and `aside` are.
 std::string put_aside_sql(const Connection& connection, const InTheWay& found,

@@ -95,7 +95,7 @@ Status DatabaseRestoreSession::restore_pieces(const std::string& database) {
         use_list_ = area_->below("use-list");
         auto schemas = list.pieces.needed_schemas();
         schemas.erase("public");
-        ASB_CHECK(write_use_list(list, schemas, use_list_));
+        ASB_CHECK(write_use_list(list, schemas, Grants::with, use_list_));
         ASB_CHECK(plan_exchange(database));
         ASB_CHECK(drop_leftovers());
         ASB_CHECK(copy_the_roles());
