@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
 #include "engine/postgres/logical_programs.hpp"
@@ -21,6 +23,14 @@ std::string psql_quoted(const std::string& path) {
     std::string quoted = "'";
     for (const char c : path) quoted.append(c == '\'' || c == '\\' ? 2 : 1, c);
     return quoted + "'";
+}
+
+// Whether somebody had made the schema public anew; usually it is there from the beginning.
+bool creates_public(const std::vector<TocEntry>& toc) {
+    return std::ranges::any_of(toc, [](const TocEntry& entry) {
+        return entry.kind == "SCHEMA" && entry.tag == "public" &&
+               entry.definition_start.starts_with("CREATE SCHEMA");
+    });
 }
 
 // Ends the transaction unless exactly `rows` rows are in `table`, a name quoted for SQL.
@@ -109,7 +119,8 @@ Result<std::string> PieceRestore::transaction_sql() {
     places_.clear();
     // A table that somebody keeps locked shall not be waited for while others wait behind us.
     std::string sql = "BEGIN;\nSET LOCAL lock_timeout = '60s';\n";
-    sql += put_aside_sql(connection, found_, "before_" + target_.id(), target_.id(), places_);
+    sql += put_aside_sql(connection, found_, "before_" + target_.id(), target_.id(),
+                         !creates_public(list_.toc), places_);
     sql += fmt::format("\\i {}\n", psql_quoted(area_.below("pieces.sql")));
     sql += reset_privileges_sql(
         connection, relations_of(collect_entries(list_.toc, list_.pieces, found_.missing)),

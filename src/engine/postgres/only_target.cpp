@@ -256,7 +256,7 @@ Result<InTheWay> look_in_the_way(Connection& connection, const Pieces& pieces) {
 }
 
 std::string put_aside_sql(const Connection& connection, const InTheWay& found,
-                          const std::string& aside, const std::string& id,
+                          const std::string& aside, const std::string& id, bool make_public,
                           std::vector<std::string>& places) {
     std::string sql;
     if (!found.relations.empty()) {
@@ -276,7 +276,7 @@ std::string put_aside_sql(const Connection& connection, const InTheWay& found,
         places.push_back(before_name(schema, id));
         sql += fmt::format("ALTER SCHEMA {} RENAME TO {};\n", connection.quoted_identifier(schema),
                            connection.quoted_identifier(places.back()));
-        if (schema == kPublic)
+        if (schema == kPublic && make_public)
             sql +=
                 "CREATE SCHEMA public AUTHORIZATION pg_database_owner;\n"
                 "GRANT USAGE ON SCHEMA public TO PUBLIC;\n";

@@ -40,9 +40,10 @@ std::string reset_privileges_sql(const Connection& connection,
                                  const std::set<std::string>& schemas);
 
 // The statements that put it aside: single relations into the new schema `aside`, whole schemas
-// under `<name>__before_<id>`. `places` is told where each schema and `aside` are.
+// under `<name>__before_<id>`. `make_public`: what follows does not create the schema public, as a
+// dump takes it for granted. `places` is told where each schema and `aside` are.
 std::string put_aside_sql(const Connection& connection, const InTheWay& found,
-                          const std::string& aside, const std::string& id,
+                          const std::string& aside, const std::string& id, bool make_public,
                           std::vector<std::string>& places);
 
 }  // namespace asb::postgres

@@ -12,11 +12,11 @@ namespace asb::postgres {
 
 struct TocEntry {
     int id = 0;
-    std::string tag;               // "users", "users users_pkey", "SCHEMA auth"
-    std::string kind;              // "TABLE", "TABLE DATA", "FK CONSTRAINT"
-    std::string schema;            // empty for what is in none
-    std::string definition_start;  // its first bytes, to tell a statement from a comment
-    std::vector<int> depends;
+    std::string tag;                    // "users", "users users_pkey", "SCHEMA auth"
+    std::string kind;                   // "TABLE", "TABLE DATA", "FK CONSTRAINT"
+    std::string schema = {};            // empty for what is in none
+    std::string definition_start = {};  // its first bytes, to tell a statement from a comment
+    std::vector<int> depends = {};
 };
 
 // The entries of a dump in pg_dump's custom or directory format (`path`: the file or the folder),

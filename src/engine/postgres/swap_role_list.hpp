@@ -22,9 +22,9 @@ struct RoleList {
         bool replication = false;
         bool bypass_rls = false;
         std::string connection_limit;
-        std::optional<std::string> password;  // the hash, as pg_authid has it
-        std::optional<std::string> valid_until;
-        std::optional<std::string> comment;
+        std::optional<std::string> password = {};  // the hash, as pg_authid has it
+        std::optional<std::string> valid_until = {};
+        std::optional<std::string> comment = {};
     };
     struct Membership {
         std::string role;
