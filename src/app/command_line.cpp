@@ -19,9 +19,12 @@ struct Words {
     std::string backup_type_word;
     std::string restore_verify;
     bool restore_list = false;
-    std::string components = "database";
+    std::string components;
+    std::vector<std::string> only;
+    std::string resume;
     std::vector<std::string> tablespaces;
     std::vector<std::string> sets;
+    bool allow_inconsistent = false;
     std::string backup_dir;
     std::string jobs;
     std::string progress = "auto";
@@ -58,16 +61,26 @@ void add_backup(CLI::App& app, Words& words) {
         ->type_name("full|config");
     verb->add_flag("--dry-run", words.invocation.backup.dry_run,
                    "check everything that a run needs, print the plan, write nothing");
+    verb->add_flag("--allow-inconsistent", words.allow_inconsistent,
+                   "back up a MongoDB server without an oplog (MONGODB_ALLOW_INCONSISTENT)");
 }
 
 void add_restore(CLI::App& app, Words& words) {
     auto& restore = words.invocation.restore;
     auto* verb = add_verb(app, words, "restore", "put data back, or list and verify backups",
                           "auth-service-backup restore --backup-file latest --target-dir "
-                          "/var/lib/postgresql/15/restored");
+                          "/var/lib/postgresql/15/restored\n"
+                          "  auth-service-backup restore --backup-file latest --only "
+                          "'/etc/auth/*.yaml' --files-dir /root/back\n"
+                          "  auth-service-backup restore --backup-file latest --force --staging "
+                          "/srv/prepared\n"
+                          "  auth-service-backup restore --resume --staging /srv/prepared");
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
     verb->add_flag("--list", words.restore_list, "list all backups (the verb list)");
+    verb->add_option("--contents", words.invocation.contents_reference,
+                     "with --list: what this backup holds")
+        ->type_name("FILE");
     verb->add_option("--verify", words.restore_verify, "verify a backup (the verb verify)")
         ->type_name("FILE");
     verb->add_flag("--dry-run", restore.dry_run,
@@ -86,24 +99,32 @@ void add_restore(CLI::App& app, Words& words) {
                      "where configuration, certificates and logs go")
         ->type_name("DIR");
     verb->add_option("--components", words.components,
-                     "what to restore: database,config,certificates,logs")
+                     "what to restore: database,config,certificates,logs (default: database)")
         ->type_name("LIST");
-    verb->add_option("--only", restore.request.only,
-                     "these alone: DATABASE, DATABASE.SCHEMA or DATABASE.SCHEMA.TABLE, with globs "
-                     "(repeatable)")
-        ->type_name("WORD");
+    verb->add_option("--only", words.only,
+                     "these alone: databases, schemas, tables, collections, paths of files with "
+                     "globs; comma-separated, repeatable")
+        ->type_name("WORD,...");
     verb->add_option("--tablespace", words.tablespaces,
                      "with --target-dir: where a tablespace goes (repeatable)")
         ->type_name("OID|PATH=NEWPATH");
-    verb->add_option("--staging", restore.request.staging_dir,
-                     "where data waits until it is checked")
+    verb->add_option("--staging", restore.staging,
+                     "prepare and check everything there, to be published later with --resume")
         ->type_name("DIR");
+    verb->add_option("--resume", words.resume,
+                     "publish what was prepared in DIR (or in that of --staging)")
+        ->expected(0, 1)
+        ->type_name("[DIR]");
     verb->add_flag("--unauthenticated", restore.unauthenticated,
                    "read a body whose manifest is lost; nothing proves what it is");
 }
 
 void add_others(CLI::App& app, Words& words) {
-    add_verb(app, words, "list", "list all backups", "auth-service-backup list --json");
+    auto* list = add_verb(app, words, "list", "list all backups, or what is inside one",
+                          "auth-service-backup list --contents latest");
+    list->add_option("--contents", words.invocation.contents_reference,
+                     "what this backup holds, as --only names it: a path, a name, or latest")
+        ->type_name("FILE");
     auto* verify =
         add_verb(app, words, "verify", "prove that a backup would come back, to the last byte",
                  "auth-service-backup verify latest");
@@ -154,24 +175,66 @@ Status take_tablespaces(Words& words) {
     return {};
 }
 
-Status take_restore(Words& words) {
+void add_words(const std::string& list, std::vector<std::string>& words) {
+    for (const auto& part : split(list, ','))
+        if (!trim(part).empty()) words.emplace_back(trim(part));
+}
+
+void take_components(const CLI::App& app, Words& words) {
+    auto& restore = words.invocation.restore;
+    restore.components_named = app.get_subcommand("restore")->count("--components") != 0;
+    add_words(restore.components_named ? words.components : "database", restore.request.components);
+}
+
+Status take_only(Words& words) {
+    auto& only = words.invocation.restore.request.only;
+    for (const auto& list : words.only) add_words(list, only);
+    if (only.empty() && !words.only.empty())
+        return with_hint(fail(Code::usage, "--only names nothing"),
+                         "as in --only auth.public.users, or --only '/etc/auth/*.yaml'");
+    return {};
+}
+
+Status take_staging(const CLI::App& app, Words& words) {
+    auto& restore = words.invocation.restore;
+    restore.resume = app.get_subcommand("restore")->count("--resume") != 0;
+    if (!words.resume.empty()) {
+        if (!restore.staging.empty() && restore.staging != words.resume)
+            return fail(Code::usage, "--resume and --staging name two folders: {} and {}",
+                        printable(words.resume), printable(restore.staging));
+        restore.staging = words.resume;
+    }
+    if (restore.resume && restore.staging.empty())
+        return with_hint(fail(Code::usage, "--resume needs the folder of the prepared restore"),
+                         "as in restore --resume --staging DIR");
+    if (!restore.staging.empty() && restore.unauthenticated)
+        return fail(Code::usage, "--unauthenticated restores at once; leave out --staging");
+    return {};
+}
+
+Status take_restore(const CLI::App& app, Words& words) {
     auto& invocation = words.invocation;
-    const int asked = static_cast<int>(words.restore_list) +
-                      static_cast<int>(!words.restore_verify.empty()) +
-                      static_cast<int>(!invocation.restore.backup.empty());
+    ASB_CHECK(take_staging(app, words));
+    const int asked =
+        static_cast<int>(words.restore_list) + static_cast<int>(!words.restore_verify.empty()) +
+        static_cast<int>(!invocation.restore.backup.empty() || invocation.restore.resume);
     if (asked != 1)
         return with_hint(
             fail(Code::usage,
-                 "restore needs exactly one of --backup-file FILE, --list and --verify FILE"),
+                 "restore needs exactly one of --backup-file FILE, --resume, --list and --verify "
+                 "FILE"),
             "restore --list shows what there is; restore --backup-file latest takes the newest");
+    if (!invocation.contents_reference.empty() && !words.restore_list)
+        return with_hint(fail(Code::usage, "--contents goes with --list"),
+                         "as in restore --list --contents latest");
     if (words.restore_list) invocation.verb = Verb::list;
     if (!words.restore_verify.empty()) {
         invocation.verb = Verb::verify;
         invocation.verify_reference = words.restore_verify;
     }
     auto& request = invocation.restore.request;
-    for (const auto& part : split(words.components, ','))
-        if (!trim(part).empty()) request.components.emplace_back(trim(part));
+    take_components(app, words);
+    ASB_CHECK(take_only(words));
     if (request.drop_old && !request.force)
         return fail(Code::usage, "--drop-old goes with --force");
     if (request.all_databases && !request.target_dir.empty())
@@ -198,6 +261,7 @@ Status take_sets(Words& words, const std::vector<const Option*>& options) {
     }
     if (!words.backup_dir.empty()) settings["BACKUP_DIR"] = words.backup_dir;
     if (!words.jobs.empty()) settings["BACKUP_JOBS"] = words.jobs;
+    if (words.allow_inconsistent) settings["MONGODB_ALLOW_INCONSISTENT"] = "true";
     return {};
 }
 
@@ -218,7 +282,7 @@ Status take_verb(const CLI::App& app, Words& words, const std::vector<const Opti
     }
     if (app.got_subcommand("restore")) {
         invocation.verb = Verb::restore;
-        return take_restore(words);
+        return take_restore(app, words);
     }
     if (app.got_subcommand("list")) invocation.verb = Verb::list;
     if (app.got_subcommand("verify")) invocation.verb = Verb::verify;
@@ -266,8 +330,9 @@ ParsedCommandLine usage_error(const Error& error) {
 ParsedCommandLine parse_command_line(int argc, const char* const* argv,
                                      const std::vector<const Option*>& options) {
     Words words;
-    CLI::App app("Backup and disaster recovery for an authentication service on PostgreSQL.",
-                 "auth-service-backup");
+    CLI::App app(
+        "Backup and disaster recovery for an authentication service on MongoDB or PostgreSQL.",
+        "auth-service-backup");
     app.set_version_flag("--version", std::string("auth-service-backup ") + kToolVersion);
     app.require_subcommand(1);
     app.footer(

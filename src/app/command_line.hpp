@@ -25,6 +25,7 @@ struct Invocation {
     BackupRequest backup;
     RestoreOptions restore;
     std::string verify_reference;
+    std::string contents_reference;  // list --contents: the backup whose inside is listed
 };
 
 // What parse_command_line found: something to do, or a text to print and the exit status to end

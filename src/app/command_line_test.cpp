@@ -60,6 +60,44 @@ TEST(CommandLine, RestoreIsToldOneThing) {
     expect_usage({"restore", "--backup-file", "x", "--tablespace", "16384"}, "is not OID=NEWPATH");
 }
 
+TEST(CommandLine, OnlyTakesWordsAndLeavesTheComponentsToThem) {
+    const auto invocation =
+        good({"restore", "-f", "x", "--only", "auth.users, /etc/a", "--only", "config/b"});
+    EXPECT_THAT(invocation.restore.request.only, ElementsAre("auth.users", "/etc/a", "config/b"));
+    EXPECT_FALSE(invocation.restore.components_named);
+    EXPECT_TRUE(good({"restore", "-f", "x", "--only", "a", "--components", "database"})
+                    .restore.components_named);
+    expect_usage({"restore", "-f", "x", "--only", ","}, "--only names nothing");
+}
+
+TEST(CommandLine, AListOfContentsBelongsToAList) {
+    EXPECT_EQ(good({"list", "--contents", "latest"}).contents_reference, "latest");
+    const auto restore = good({"restore", "--list", "--contents", "latest"});
+    EXPECT_EQ(restore.verb, Verb::list);
+    EXPECT_EQ(restore.contents_reference, "latest");
+    expect_usage({"restore", "-f", "x", "--contents", "x"}, "--contents goes with --list");
+}
+
+TEST(CommandLine, StagingPreparesAndResumePublishes) {
+    const auto prepare = good({"restore", "-f", "x", "--staging", "/s"});
+    EXPECT_EQ(prepare.restore.staging, "/s");
+    EXPECT_FALSE(prepare.restore.resume);
+    EXPECT_EQ(prepare.restore.request.staging_dir, "");
+    for (const auto& words : std::vector<std::vector<const char*>>{
+             {"restore", "--resume", "--staging", "/s"},
+             {"restore", "--resume", "/s"},
+             {"restore", "--staging", "/s", "--resume", "-f", "x"}}) {
+        const auto resume = good(words);
+        EXPECT_TRUE(resume.restore.resume);
+        EXPECT_EQ(resume.restore.staging, "/s");
+    }
+    expect_usage({"restore", "--resume"}, "--resume needs the folder");
+    expect_usage({"restore", "--resume", "/a", "--staging", "/b"}, "name two folders");
+    expect_usage({"restore", "--resume", "/a", "--list"}, "exactly one of");
+    expect_usage({"restore", "-f", "x", "--unauthenticated", "--staging", "/s"},
+                 "leave out --staging");
+}
+
 TEST(CommandLine, TakesSettingsButNoSecrets) {
     EXPECT_EQ(good({"list", "--set", "LOG_DIR=/l"}).settings.at("LOG_DIR"), "/l");
     EXPECT_EQ(good({"list", "--backup-dir", "/r"}).settings.at("BACKUP_DIR"), "/r");

@@ -1,6 +1,7 @@
 #include "app/configuration.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "base/text.hpp"
@@ -12,6 +13,10 @@ namespace {
 constexpr std::size_t kConfigBytesMax = 1 * kMiB;
 constexpr std::size_t kSecretBytesMax = 64 * kKiB;
 constexpr std::string_view kSystemConfig = "/etc/auth-service-backup/backup.conf";
+
+// What DATABASE_URL is taken from while it is empty, in this order.
+constexpr std::array<std::string_view, 3> kUrlStandIns = {"MONGODB_URL", "POSTGRES_URL",
+                                                          "POSTGRESQL_URL"};
 
 struct Given {
     std::string text;
@@ -50,8 +55,11 @@ Result<std::optional<Given>> look_up(const Option& option, const Lookup& lookup)
 }
 
 std::vector<std::string> all_names(const std::vector<const Option*>& options) {
-    std::vector<std::string> names = {"POSTGRES_URL", "POSTGRESQL_URL", "POSTGRES_URL_FILE",
-                                      "POSTGRESQL_URL_FILE"};
+    std::vector<std::string> names;
+    for (const std::string_view name : kUrlStandIns) {
+        names.emplace_back(name);
+        names.push_back(names.back() + "_FILE");
+    }
     for (const auto* option : options) {
         names.emplace_back(option->name);
         if (option->secret) names.push_back(names.back() + "_FILE");
@@ -108,7 +116,7 @@ Result<std::optional<Given>> first_given(const Option& option, const std::vector
 Result<std::optional<Given>> resolve(const Option& option, const std::vector<Lookup>& lookups) {
     ASB_TRY(auto given, first_given(option, lookups));
     if (option.name != "DATABASE_URL" || (given && !given->text.empty())) return given;
-    for (const std::string_view name : {"POSTGRES_URL", "POSTGRESQL_URL"}) {
+    for (const std::string_view name : kUrlStandIns) {
         const Option alias{
             .name = name, .kind = option.kind, .default_value = {}, .summary = {}, .secret = true};
         ASB_TRY(auto stand_in, first_given(alias, lookups));
@@ -125,9 +133,6 @@ void note_later_settings(const std::vector<Lookup>& lookups, Configuration& conf
         for (const auto& lookup : lookups) {
             const auto given = lookup(std::string(later.name));
             if (!given || given->text.empty() || given->text == "false") continue;
-            // A stand-in for DATABASE_URL counts only while that is empty.
-            if (later.name == "MONGODB_URL" && !configuration.settings.text("DATABASE_URL").empty())
-                break;
             const auto sentence =
                 fmt::format("{} is set ({}), but this version does not have {} yet", later.name,
                             given->origin, later.what);

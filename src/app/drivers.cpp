@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/fileset/fileset_engine.hpp"
+#include "engine/mongodb/mongodb_engine.hpp"
 #include "engine/postgres/postgres_engine.hpp"
 #include "keys/passphrase/passphrase.hpp"
 #include "store/local/local_store.hpp"
@@ -11,7 +12,7 @@ namespace asb {
 namespace {
 
 constexpr std::array kStores = {&kLocalStore};
-constexpr std::array kEngines = {&kPostgresEngine, &kFilesetEngine};
+constexpr std::array kEngines = {&kPostgresEngine, &kMongodbEngine, &kFilesetEngine};
 constexpr std::array kKeyProviders = {&kPassphraseKey};
 
 }  // namespace

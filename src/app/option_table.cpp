@@ -16,8 +16,8 @@ constexpr std::array kProgramOptions = {
     Option{.name = "DATABASE_URL",
            .kind = OptionKind::url,
            .default_value = "",
-           .summary = "the database of the auth service, as a URL; POSTGRES_URL or POSTGRESQL_URL "
-                      "stand in when it is empty",
+           .summary = "the database of the auth service, as a URL; MONGODB_URL, POSTGRES_URL or "
+                      "POSTGRESQL_URL stand in when it is empty",
            .secret = true},
     Option{.name = "BACKUP_DIR",
            .kind = OptionKind::path,
@@ -42,7 +42,6 @@ constexpr std::array kProgramOptions = {
 };
 
 constexpr std::array kLaterSettings = {
-    LaterSetting{"MONGODB_URL", LaterSetting::Weight::refuse, "MongoDB"},
     LaterSetting{"S3_BUCKET", LaterSetting::Weight::refuse, "copies to S3"},
     LaterSetting{"GCS_BUCKET", LaterSetting::Weight::refuse, "copies to Google Cloud Storage"},
     LaterSetting{"DR_ENABLED", LaterSetting::Weight::warn, "disaster recovery"},

@@ -15,6 +15,7 @@
 #include "codec/digest.hpp"
 #include "io/file.hpp"
 #include "ops/check.hpp"
+#include "ops/contents.hpp"
 #include "ops/list.hpp"
 #include "ops/verify.hpp"
 
@@ -117,7 +118,9 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
         case Verb::restore:
             return run_restore(context, invocation.restore);
         case Verb::list:
-            return list_backups(context);
+            return invocation.contents_reference.empty()
+                       ? list_backups(context)
+                       : list_contents(context, invocation.contents_reference);
         case Verb::verify:
             return verify_backup(context, invocation.verify_reference);
         case Verb::check:

@@ -7,6 +7,8 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
         return Json::parse(text);
     } catch (const Json::parse_error& error) {
         return fail(Code::damaged, "{} is not valid JSON (at byte {})", what, error.byte);
+    } catch (const Json::out_of_range&) {
+        return fail(Code::damaged, "{} holds a number that no double can hold", what);
     }
 }
 

@@ -24,6 +24,12 @@ TEST(ParseJson, RefusesWhatIsNotOneDocument) {
         EXPECT_FALSE(parse_json(text, "it").ok()) << text;
 }
 
+TEST(ParseJson, RefusesANumberThatNothingCanHold) {
+    const auto document = parse_json(R"({"a": 26e628})", "the manifest");
+    ASSERT_FALSE(document.ok());
+    EXPECT_EQ(document.error().code, Code::damaged);
+}
+
 TEST(Canonical, SortsKeysAndUsesNoSpace) {
     const auto document =
         parse_json("{ \"b\" : [ 2, 1 ],\n \"a\" : {\"d\": 1, \"c\": \"\\u00e9\"} }", "it");

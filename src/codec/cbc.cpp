@@ -161,4 +161,94 @@ Result<Bytes> CbcDecryptSource::next() {
     return Bytes{};
 }
 
+ByteRange cipher_range(ByteRange stored) {
+    const auto first = stored.begin / kCbcBlockBytes * kCbcBlockBytes;
+    const auto last = (stored.end + kCbcBlockBytes - 1) / kCbcBlockBytes * kCbcBlockBytes;
+    // In the body everything stands kCbcHeaderBytes later, and the block before comes along.
+    return {first, last + kCbcHeaderBytes};
+}
+
+struct CbcRangeSource::State {
+    ByteSource& source;
+    const BodyKeys& keys;
+    std::vector<ByteRange> ranges;
+    EvpCipherCtx context{EVP_CIPHER_CTX_new()};
+    Buffer out{kPieceBytes + kCbcBlockBytes};
+    Bytes in{};
+    std::size_t entered = 0;    // ranges begun
+    std::uint64_t skip = 0;     // plain bytes of the first block that come before the range
+    std::uint64_t give = 0;     // plain bytes of the range still to come
+    std::uint64_t to_read = 0;  // ciphertext of the range still to come
+
+    Status refill();
+    Status enter(ByteRange range);
+    void decrypt_piece();
+    Bytes cut();
+};
+
+Status CbcRangeSource::State::refill() {
+    if (!in.empty()) return {};
+    ASB_TRY(in, source.next());
+    if (in.empty()) return fail(Code::damaged, "the body ends inside what is to be decrypted");
+    return {};
+}
+
+Status CbcRangeSource::State::enter(ByteRange range) {
+    ++entered;
+    const auto cipher = cipher_range(range);
+    Buffer before(kCbcBlockBytes);
+    while (before.room() != 0) {
+        ASB_CHECK(refill());
+        in = in.subspan(before.append(in));
+    }
+    // Before the first block stands the header, which is no ciphertext.
+    const auto* iv = cipher.begin == 0 ? as_uchar(keys.iv.data()) : as_uchar(before.data());
+    ASB_ASSERT(EVP_DecryptInit_ex2(context.get(), aes_256_cbc(), as_uchar(keys.cipher_key.data()),
+                                   iv, nullptr) == 1);
+    ASB_ASSERT(EVP_CIPHER_CTX_set_padding(context.get(), 0) == 1);
+    skip = range.begin - cipher.begin;
+    give = range.end - range.begin;
+    to_read = cipher.end - cipher.begin - kCbcBlockBytes;
+    return {};
+}
+
+void CbcRangeSource::State::decrypt_piece() {
+    const auto piece = in.first(std::min<std::uint64_t>({in.size(), kPieceBytes, to_read}));
+    int count = 0;
+    ASB_ASSERT(EVP_DecryptUpdate(context.get(), as_uchar(out.data()), &count,
+                                 as_uchar(piece.data()), static_cast<int>(piece.size())) == 1);
+    out.resize(static_cast<std::size_t>(count));
+    in = in.subspan(piece.size());
+    to_read -= piece.size();
+}
+
+// What of the piece belongs to the range.
+Bytes CbcRangeSource::State::cut() {
+    auto bytes = out.view();
+    const auto skipped = std::min<std::uint64_t>(skip, bytes.size());
+    bytes = bytes.subspan(skipped);
+    skip -= skipped;
+    bytes = bytes.first(std::min<std::uint64_t>(give, bytes.size()));
+    give -= bytes.size();
+    return bytes;
+}
+
+CbcRangeSource::CbcRangeSource(ByteSource& source, const BodyKeys& keys,
+                               std::vector<ByteRange> ranges)
+    : state_(new State{.source = source, .keys = keys, .ranges = std::move(ranges)}) {}
+
+CbcRangeSource::~CbcRangeSource() = default;
+
+Result<Bytes> CbcRangeSource::next() {
+    State& state = *state_;
+    while (state.to_read != 0 || state.entered < state.ranges.size()) {
+        if (state.to_read == 0) ASB_CHECK(state.enter(state.ranges[state.entered]));
+        ASB_CHECK(state.refill());
+        state.decrypt_piece();
+        // A piece shorter than a block may give nothing yet.
+        if (const auto bytes = state.cut(); !bytes.empty()) return bytes;
+    }
+    return Bytes{};
+}
+
 }  // namespace asb

@@ -3,7 +3,10 @@
 // salt, ciphertext with PKCS#7 padding (RFC 5652 6.3). It proves nothing about integrity; segments
 // and the manifest's MAC do.
 
+#include <vector>
+
 #include "codec/kdf.hpp"
+#include "codec/range.hpp"
 #include "io/byte_stream.hpp"
 
 namespace asb {
@@ -31,6 +34,24 @@ class CbcDecryptSource final : public ByteSource {
   public:
     CbcDecryptSource(ByteSource& source, const BodyKeys& keys);
     ~CbcDecryptSource() override;
+    Result<Bytes> next() override;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// What of a body must be there to decrypt `stored`, a range (not empty) of what was encrypted:
+// whole blocks, and the one before them.
+ByteRange cipher_range(ByteRange stored);
+
+// Decrypts parts: CBC can be entered at every block. `source` gives for each of `ranges` the bytes
+// of its cipher_range, one after another; out come the plain bytes of `ranges`, one after another.
+// Give it authenticated bytes only.
+class CbcRangeSource final : public ByteSource {
+  public:
+    CbcRangeSource(ByteSource& source, const BodyKeys& keys, std::vector<ByteRange> ranges);
+    ~CbcRangeSource() override;
     Result<Bytes> next() override;
 
   private:

@@ -1,6 +1,7 @@
 #include "codec/segment.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <thread>
 
 #include "base/bounded_queue.hpp"
@@ -86,16 +87,19 @@ std::uint64_t SegmentSink::length() const {
 // `next` itself keeps the workers supplied, so no thread only hands out work: one segment is lent
 // to the caller, the others (as many as there are workers) are being fetched.
 struct SegmentSource::State {
-    State(ReadAt reader, std::uint64_t bytes, std::vector<Digest> expected, std::size_t threads)
+    State(ReadAt reader, std::uint64_t bytes, std::vector<Digest> expected,
+          std::vector<std::size_t> wanted, std::size_t threads)
         : read_at(std::move(reader)),
           length(bytes),
           digests(std::move(expected)),
+          numbers(std::move(wanted)),
           ahead_max(threads),
           pool(threads, threads, [this](std::size_t number) { return fetch(number); }) {}
 
     ReadAt read_at;
     std::uint64_t length;
     std::vector<Digest> digests;
+    std::vector<std::size_t> numbers;  // of the segments to give
     std::size_t ahead_max;
     std::size_t submitted = 0;
     std::size_t taken = 0;
@@ -129,8 +133,9 @@ Result<Buffer> SegmentSource::State::fetch(std::size_t number) {
 }
 
 Result<Bytes> SegmentSource::State::take() {
-    while (submitted < digests.size() && submitted - taken < ahead_max) pool.submit(submitted++);
-    if (taken == digests.size()) return Bytes{};
+    while (submitted < numbers.size() && submitted - taken < ahead_max)
+        pool.submit(numbers[submitted++]);
+    if (taken == numbers.size()) return Bytes{};
     auto segment = pool.take();
     ASB_ASSERT(segment.has_value());
     ++taken;
@@ -138,9 +143,24 @@ Result<Bytes> SegmentSource::State::take() {
     return lent.view();
 }
 
+namespace {
+
+std::vector<std::size_t> all_numbers(std::size_t count) {
+    std::vector<std::size_t> numbers(count);
+    std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+    return numbers;
+}
+
+}  // namespace
+
 SegmentSource::SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,
                              std::size_t threads)
-    : state_(std::make_unique<State>(std::move(read_at), length, std::move(digests), threads)) {
+    : SegmentSource(std::move(read_at), length, digests, all_numbers(digests.size()), threads) {}
+
+SegmentSource::SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,
+                             std::vector<std::size_t> numbers, std::size_t threads)
+    : state_(std::make_unique<State>(std::move(read_at), length, std::move(digests),
+                                     std::move(numbers), threads)) {
     if (auto counted = state_->check_count(); !counted.ok())
         state_->failure = std::move(counted.error());
 }

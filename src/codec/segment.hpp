@@ -43,6 +43,10 @@ class SegmentSource final : public ByteSource {
   public:
     SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,
                   std::size_t threads);
+    // The same for the segments with these numbers only (from 0, ascending, each below the count of
+    // digests).
+    SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,
+                  std::vector<std::size_t> numbers, std::size_t threads);
     ~SegmentSource() override;
     Result<Bytes> next() override;
 

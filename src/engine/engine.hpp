@@ -56,13 +56,21 @@ class BackupSession {
     [[nodiscard]] virtual const BackupFacts& facts() const = 0;
 };
 
+// An entry of a stored archive, as its inner manifest has it.
+struct StoredEntry {
+    std::string name;
+    EntryType type = EntryType::file;
+    std::uint64_t size = 0;
+};
+
 // Where a restore is to go, as the operator said it.
 struct RestoreRequest {
-    std::string target_dir;   // --target-dir: a data directory ready to start; empty: the database
-                              // of the URL
-    std::string files_dir;    // --files-dir: where configuration, certificates and logs go
-    std::string staging_dir;  // --staging: where bytes wait until they are checked; empty: the
-                              // engine chooses
+    std::string target_dir;  // --target-dir: a data directory ready to start; empty: the database
+                             // of the URL
+    std::string files_dir;   // --files-dir: where configuration, certificates and logs go
+    std::string
+        staging_dir;  // where an engine may unpack and work until it publishes (`work` below
+                      // --staging); empty: the engine chooses
     std::vector<std::pair<std::string, std::string>>
         tablespaces;                      // --tablespace: oid or old path -> new path
     std::vector<std::string> components;  // "database", "config", "certificates", "logs"
@@ -70,10 +78,12 @@ struct RestoreRequest {
     // "auth.sessions",
     // "/etc/auth/*"); empty: everything.
     std::vector<std::string> only;
+    // With --only: the entries that choose_entries chose, in their order; they alone will come.
+    std::vector<StoredEntry> chosen;
     bool all_databases = false;
     bool force = false;            // replace what is there
     bool drop_old = false;         // do not keep what was replaced
-    std::uint64_t data_bytes = 0;  // plain bytes of the archive, from the manifest
+    std::uint64_t data_bytes = 0;  // plain bytes of the archive, or of what was chosen from it
     unsigned jobs = 2;
 };
 
@@ -100,13 +110,6 @@ class RestoreSession : public EntrySink {
 struct Component {
     std::string_view name;    // "database"
     std::string_view prefix;  // "postgresql/"
-};
-
-// An entry of a stored archive, as its inner manifest has it.
-struct StoredEntry {
-    std::string name;
-    EntryType type = EntryType::file;
-    std::uint64_t size = 0;
 };
 
 // One line of `list --contents`: something that an operator can name with --only.

@@ -1,5 +1,7 @@
 #include "ops/list.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "ops/sources.hpp"
 #include "repo/catalog.hpp"
@@ -20,11 +22,19 @@ std::string engine_summary(const Manifest& manifest) {
     return parts.empty() ? "-" : join(parts, ", ");
 }
 
+// Whether an engine says that its part is not of one moment (MongoDB without an oplog).
+bool is_inconsistent(const Manifest& manifest) {
+    return std::ranges::any_of(manifest.engines, [](const Json& facts) {
+        return facts.is_object() && facts.value("inconsistent", Json(false)) == Json(true);
+    });
+}
+
 std::string state_of(const CatalogEntry& entry) {
     if (entry.state == CatalogEntry::State::damaged) return "DAMAGED: " + printable(entry.problem);
+    const std::string consistency = is_inconsistent(entry.manifest) ? ", NOT CONSISTENT" : "";
     if (entry.manifest.incomplete_count != 0)
-        return fmt::format("incomplete ({})", entry.manifest.incomplete_count);
-    return entry.manifest.encryption ? "ok" : "ok, not encrypted";
+        return fmt::format("incomplete ({}){}", entry.manifest.incomplete_count, consistency);
+    return (entry.manifest.encryption ? "ok" : "ok, not encrypted") + consistency;
 }
 
 Json to_json(const CatalogEntry& entry) {
@@ -43,6 +53,7 @@ Json to_json(const CatalogEntry& entry) {
                  {"compressed", manifest.compressed},
                  {"entries", manifest.entry_count},
                  {"engines", manifest.engines},
+                 {"inconsistent", is_inconsistent(manifest)},
                  {"incomplete", manifest.incomplete},
                  {"incomplete_count", manifest.incomplete_count}});
     if (manifest.encryption) json["key_id"] = manifest.encryption->key.key_id;

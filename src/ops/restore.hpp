@@ -9,6 +9,9 @@ namespace asb {
 struct RestoreOptions {
     std::string backup;  // --backup-file: a path, a URL, a name, or latest
     RestoreRequest request;
+    bool components_named = false;  // --components was said; else they follow from --only
+    std::string staging;  // --staging: prepare there instead of publishing; with resume: from there
+    bool resume = false;  // publish what was prepared in `staging`
     bool dry_run = false;  // a reader only: prints what would be done and replaced
     bool unauthenticated =
         false;  // the manifest is lost: read the body alone, into --target-dir or --files-dir

@@ -91,6 +91,7 @@ Result<ArchiveSummary> ArchiveWriter::finish() {
     ArchiveSummary summary;
     summary.entry_count = state.entries.count();
     const auto inner = state.entries.finish();
+    summary.inner_manifest_offset = state.tar->offset();
     ASB_CHECK(state.tar->begin(inner_manifest_header(inner.size())));
     ASB_CHECK(state.tar->write(as_bytes(inner)));
     ASB_CHECK(state.tar->end());

@@ -25,6 +25,7 @@ struct ArchiveSummary {
     BodyIndex index;
     std::uint64_t plain_bytes = 0;
     std::uint64_t entry_count = 0;
+    std::uint64_t inner_manifest_offset = 0;  // of its tar header in the tar stream
 };
 
 // Memory: the codec's bounds (docs/FORMAT.md, "Memory") plus about 200 bytes an entry. One thread

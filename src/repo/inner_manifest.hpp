@@ -4,6 +4,7 @@
 // find entries by it.
 
 #include <string>
+#include <vector>
 
 #include "codec/digest.hpp"
 #include "codec/tar.hpp"
@@ -66,5 +67,13 @@ class EntryTally {
     Sha256 hash_;
     std::uint64_t count_ = 0;
 };
+
+// The inverse of InnerManifestText. `damaged` with the number of the entry for anything that it
+// would not have written: offsets that overlap or lie past `end`, where the document itself begins,
+// included. Memory: about 150 bytes an entry.
+Result<std::vector<InnerEntry>> parse_inner_manifest(std::string_view text, std::uint64_t end);
+
+// Where the data of `entry`, a file, ends in the tar stream, filled up to whole blocks.
+std::uint64_t data_end(const InnerEntry& entry);
 
 }  // namespace asb

@@ -107,6 +107,8 @@ Json to_json(const Manifest& manifest) {
                      {"incomplete", manifest.incomplete},
                      {"incomplete_count", manifest.incomplete_count},
                      {"authenticated", manifest.encryption.has_value()}};
+    if (manifest.inner_manifest_offset)
+        document["inner_manifest_offset"] = *manifest.inner_manifest_offset;
     if (manifest.encryption) document["encryption"] = encryption_to_json(*manifest.encryption);
     if (manifest.previous)
         document["previous"] = {{"name", manifest.previous->name},
@@ -240,6 +242,8 @@ Result<ReadManifest> parse_manifest(std::string_view text, std::string_view what
     manifest.body_length = fields.number("body_length");
     manifest.plain_bytes = fields.number("plain_bytes");
     manifest.entry_count = fields.number("entry_count");
+    if (fields.has("inner_manifest_offset"))
+        manifest.inner_manifest_offset = fields.number("inner_manifest_offset");
     manifest.index_digest = fields.hex<32>("index_sha256");
     manifest.incomplete = fields.texts("incomplete");
     manifest.incomplete_count = fields.number("incomplete_count");

@@ -49,6 +49,9 @@ struct Manifest {
     std::uint64_t body_length = 0;  // stored bytes
     std::uint64_t plain_bytes = 0;  // bytes of the tar stream
     std::uint64_t entry_count = 0;  // without manifest-inner.json
+    // Where the inner manifest's tar header begins in the tar stream; absent in what older versions
+    // wrote.
+    std::optional<std::uint64_t> inner_manifest_offset;
     Digest index_digest{};
     std::vector<std::string>
         incomplete;  // what is missing or not whole, named; the first kIncompleteMax

@@ -122,6 +122,7 @@ class Pending final : public PendingBackup {
         manifest_.body_length = summary.index.body_length;
         manifest_.plain_bytes = summary.plain_bytes;
         manifest_.entry_count = summary.entry_count;
+        manifest_.inner_manifest_offset = summary.inner_manifest_offset;
         manifest_.index_digest = sha256(as_bytes(index));
         manifest_.incomplete_count = outcome.incomplete.size();
         for (const auto& item : outcome.incomplete)

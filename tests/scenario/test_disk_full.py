@@ -200,7 +200,7 @@ def test_every_kind_of_step_of_a_data_directory_may_meet_a_full_disk(full, tmp):
             assert names_below(disk) == [], kind
 
 
-def test_a_staging_place_that_is_full_leaves_the_server_alone(full, tmp, pg15):
+def test_a_scratch_place_that_is_full_leaves_the_server_alone(full, tmp, pg15):
     product, stored = full
     before = pg15.sql("SELECT oid, datname FROM pg_database ORDER BY 1")
     settings = {"DATABASE_URL": pg15.url(db="auth")}
@@ -208,13 +208,13 @@ def test_a_staging_place_that_is_full_leaves_the_server_alone(full, tmp, pg15):
         with small_disk(tmp / "disk", 400 * MEGABYTE, inodes) as disk:
             hand_over(disk)
             done = product.run(
-                "restore", "--backup-file", stored.name, "--force", "--staging", disk, env=settings, expect=9
+                "restore", "--backup-file", stored.name, "--force", env={**settings, "TMPDIR": disk}, expect=9
             )
             assert NO_ROOM in done.err
             assert names_below(disk) == []
     with small_disk(tmp / "disk", 16 * MEGABYTE) as disk:
         hand_over(disk)
-        product.run("restore", "--backup-file", stored.name, "--force", "--staging", disk, env=settings, expect=9)
+        product.run("restore", "--backup-file", stored.name, "--force", env={**settings, "TMPDIR": disk}, expect=9)
         assert names_below(disk) == []
     assert pg15.sql("SELECT oid, datname FROM pg_database ORDER BY 1") == before
 

@@ -5,6 +5,7 @@
 #include "engine/fileset/file_walk.hpp"
 #include "engine/fileset/fileset_restore.hpp"
 #include "engine/fileset/fileset_session.hpp"
+#include "engine/fileset/words.hpp"
 
 namespace asb {
 namespace fileset {
@@ -153,6 +154,16 @@ class FilesetEngine final : public Engine {
                                                          const Json& facts,
                                                          SessionContext context) override {
         return fileset::open_restore(request, facts, std::move(context));
+    }
+
+    Result<std::vector<bool>> choose_entries(const RestoreRequest& request, const Json& /*facts*/,
+                                             std::span<const StoredEntry> entries) override {
+        return choose_files(request, entries);
+    }
+
+    std::vector<ContentLine> contents(const Json& /*facts*/,
+                                      std::span<const StoredEntry> entries) override {
+        return list_files(entries);
     }
 
   private:

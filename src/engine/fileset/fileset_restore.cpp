@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,8 +13,9 @@
 #include "base/clock.hpp"
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
-#include "codec/digest.hpp"
 #include "engine/fileset/file_walk.hpp"
+#include "engine/fileset/pieces_restore.hpp"
+#include "engine/fileset/restore_folder.hpp"
 #include "engine/fileset/staging_tree.hpp"
 
 namespace asb::fileset {
@@ -55,14 +55,6 @@ std::uint64_t known_bytes(const Json& facts, const Area& area) {
                                                                     : 0;
 }
 
-// The nearest folder above or at `path` that is there.
-std::string existing_part(std::filesystem::path path) {
-    std::error_code error;
-    while (path.has_relative_path() && !std::filesystem::exists(path, error))
-        path = path.parent_path();
-    return path.empty() ? "." : path.string();
-}
-
 Status check_space(const RestoreRequest& request, const Json& facts) {
     std::uint64_t needed = 0;
     for (const auto& area : wanted_areas(request)) needed += known_bytes(facts, area);
@@ -97,28 +89,8 @@ bool leads_outside(const std::string& name, const std::string& target, const std
     return relative.empty() || *relative.begin() == "..";
 }
 
-std::string random_suffix() {
-    std::array<std::byte, 8> bytes{};
-    random_bytes(bytes);
-    return to_hex(Bytes(bytes));
-}
-
-constexpr std::string_view kStagingPrefix = ".auth-service-backup-staging-";
 // Two restores within one second want the same name for what they set aside: the second waits.
 constexpr int kKeptNameTries = 3;
-
-// Removes what killed runs left in `folder`: a lock that can be had belongs to no living run.
-void sweep(const std::string& folder, Log& log) {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-        if (!entry.path().filename().string().starts_with(kStagingPrefix)) continue;
-        const auto path = entry.path().string();
-        const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!fd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
-        if (const auto removed = remove_tree(path); !removed.ok())
-            log.warning("a leftover of an earlier restore stays: {}", removed.error().fact);
-    }
-}
 
 bool rename_with(const std::string& from, const std::string& to, unsigned flags) {
     return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
@@ -130,10 +102,14 @@ class FilesetRestore final : public RestoreSession {
                                                         SessionContext context) {
         auto session =
             std::unique_ptr<FilesetRestore>(new FilesetRestore(request, std::move(context)));
-        ASB_CHECK(session->make_staging());
+        ASB_TRY(session->staging_, RestoreFolder::make(request.files_dir, session->context_.log));
+        session->tree_ = std::make_unique<StagingTree>(
+            session->staging_->fd(), session->staging_->path(), session->context_.stop);
         return std::unique_ptr<RestoreSession>(std::move(session));
     }
-    ~FilesetRestore() override { discard(); }
+    ~FilesetRestore() override {
+        if (tree_ && !published_) tree_->unseal();
+    }
     FilesetRestore(const FilesetRestore&) = delete;
     FilesetRestore& operator=(const FilesetRestore&) = delete;
 
@@ -156,7 +132,8 @@ class FilesetRestore final : public RestoreSession {
             }
         }
         published_ = true;
-        discard();
+        staging_->keep_target();
+        staging_.reset();
         ASB_CHECK(sync_folder(request_.files_dir));
         if (request_.drop_old) drop_old();
         return {};
@@ -193,24 +170,10 @@ class FilesetRestore final : public RestoreSession {
     FilesetRestore(const RestoreRequest& request, SessionContext context)
         : request_(request), areas_(wanted_areas(request)), context_(std::move(context)) {}
 
-    Status make_staging() {
-        made_from_ = existing_part(request_.files_dir);
-        ASB_CHECK(make_folders(request_.files_dir, 0700));
-        sweep(request_.files_dir, context_.log);
-        staging_ = fmt::format("{}/{}{}", request_.files_dir, kStagingPrefix, random_suffix());
-        if (mkdir(staging_.c_str(), 0700) != 0)
-            return errno_error(errno, "cannot create the folder", printable(staging_));
-        ASB_TRY(staging_fd_, open_file(staging_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-        if (flock(staging_fd_.get(), LOCK_EX | LOCK_NB) != 0)
-            return errno_error(errno, "cannot lock", printable(staging_));
-        tree_ = std::make_unique<StagingTree>(staging_fd_.get(), staging_, context_.stop);
-        return {};
-    }
-
     Status put_in_place(const Area& area) {
         Move move{.place = place_of(request_, area),
                   .kept = {},
-                  .staged = staging_ + "/" + std::string(area.component)};
+                  .staged = staging_->path() + "/" + std::string(area.component)};
         if (access(move.staged.c_str(), F_OK) != 0) return {};
         if (is_occupied(move.place)) return exchange(std::move(move));
         if (const int error = fail_point("restore.publish"); error != 0)
@@ -276,19 +239,6 @@ class FilesetRestore final : public RestoreSession {
         }
     }
 
-    // Removes the staging folder and, unless published, the folders that were made for it.
-    void discard() {
-        if (staging_.empty()) return;
-        if (tree_ && !published_) tree_->unseal();
-        if (const auto status = remove_tree(staging_); !status.ok())
-            context_.log.warning("{}", status.error().fact);
-        staging_.clear();
-        if (published_) return;
-        for (std::filesystem::path made = request_.files_dir;
-             made.has_relative_path() && made != made_from_; made = made.parent_path())
-            if (rmdir(made.c_str()) != 0) return;
-    }
-
     [[nodiscard]] std::string describe(const Area& area) const {
         const auto totals = tree_->totals(area.component);
         if (totals.files == 0) return fmt::format("{}: no files in this backup", area.component);
@@ -299,9 +249,7 @@ class FilesetRestore final : public RestoreSession {
     const RestoreRequest request_;
     const std::vector<Area> areas_;
     SessionContext context_;
-    std::string made_from_;  // the part of files_dir that was there before
-    std::string staging_;
-    UniqueFd staging_fd_;
+    std::unique_ptr<RestoreFolder> staging_;
     std::unique_ptr<StagingTree> tree_;
     std::vector<Move> moves_;
     std::vector<std::string> left_over_;
@@ -320,6 +268,7 @@ RestoreRequest tidy(RestoreRequest request) {
 
 Result<RestorePlan> plan_restore(const RestoreRequest& asked, const Json& facts) {
     const auto request = tidy(asked);
+    if (!request.only.empty()) return plan_pieces(request);
     ASB_CHECK(check_request(request, facts));
     RestorePlan plan;
     for (const auto& area : wanted_areas(request)) {
@@ -340,6 +289,7 @@ Result<RestorePlan> plan_restore(const RestoreRequest& asked, const Json& facts)
 Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& asked, const Json& facts,
                                                      SessionContext context) {
     const auto request = tidy(asked);
+    if (!request.only.empty()) return open_pieces(request, std::move(context));
     ASB_CHECK(check_request(request, facts));
     return FilesetRestore::open(request, std::move(context));
 }

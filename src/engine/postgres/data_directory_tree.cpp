@@ -15,11 +15,6 @@
 namespace asb::postgres {
 namespace {
 
-// How much of a file gathers before its write-back starts: large enough that the disk sees long
-// runs, small enough that it is busy from the start. Small files and tails wait for the sync, where
-// the file system forces many of them in one commit of its journal.
-constexpr std::uint64_t kWriteBackBytes = 8 * kMiB;
-
 std::pair<std::string_view, std::string> split_path(std::string_view path) {
     const auto slash = path.rfind('/');
     if (slash == std::string_view::npos) return {"", std::string(path)};
@@ -80,30 +75,23 @@ Status StagedTree::begin_file(std::string_view path) {
     ASB_TRY(const int parent, folder_fd(folder));
     if (const int error = fail_point("restore.file.create"))
         return errno_error(error, "cannot create", full(path));
-    file_ = UniqueFd(
+    UniqueFd file(
         openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!file_.valid() && errno == EEXIST)
+    if (!file.valid() && errno == EEXIST)
         return fail(Code::damaged, "{} comes twice in the backup", printable(path));
-    if (!file_.valid()) return errno_error(errno, "cannot create", full(path));
+    if (!file.valid()) return errno_error(errno, "cannot create", full(path));
     file_path_ = path;
-    written_ = 0;
-    write_back_from_ = 0;
-    return give_to(owner_, file_.get(), full(path));
-}
-
-Status StagedTree::write(Bytes bytes) {
-    ASB_CHECK(write_all(file_.get(), bytes, full(file_path_)));
-    written_ += bytes.size();
-    if (written_ - write_back_from_ < kWriteBackBytes) return {};
-    // Only a hint: a file system that cannot do it syncs at the end all the same.
-    sync_file_range(file_.get(), static_cast<off_t>(write_back_from_),
-                    static_cast<off_t>(written_ - write_back_from_), SYNC_FILE_RANGE_WRITE);
-    write_back_from_ = written_;
+    ASB_CHECK(give_to(owner_, file.get(), full(path)));
+    filler_.begin(std::move(file), full(path));
     return {};
 }
 
+Status StagedTree::write(Bytes bytes) {
+    return filler_.write(bytes);
+}
+
 Status StagedTree::end_file() {
-    file_.reset();
+    ASB_CHECK(filler_.end());
     files_.push_back(std::move(file_path_));
     return {};
 }

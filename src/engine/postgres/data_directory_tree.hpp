@@ -10,7 +10,7 @@
 
 #include "base/stop.hpp"
 #include "engine/postgres/restore_owner.hpp"
-#include "io/file.hpp"
+#include "io/file_filler.hpp"
 
 namespace asb::postgres {
 
@@ -29,8 +29,7 @@ class StagedTree {
     Status make_folder(std::string_view path);
     // A new file, open for `write` until `end_file`; `damaged` when the name has come before.
     Status begin_file(std::string_view path);
-    // Writes on, and starts the write-back of what has gathered, so that the sync at the end is
-    // short.
+    // Writes on; an error may show only with a later piece or at `end_file`.
     Status write(Bytes bytes);
     Status end_file();
     // A small file in one go.
@@ -58,10 +57,8 @@ class StagedTree {
     std::optional<Owner> owner_;
     std::string open_folder_;  // what open_folder_fd_ is; entries of one folder come together
     UniqueFd open_folder_fd_;
-    UniqueFd file_;
+    FileFiller filler_;
     std::string file_path_;
-    std::uint64_t written_ = 0;
-    std::uint64_t write_back_from_ = 0;
     std::vector<std::string> files_;
     std::vector<std::string> folders_;
 };

@@ -118,7 +118,7 @@ Error program_error(const char* program, const std::string& database, int status
     error.code = Code::space;
     return with_hint(std::move(error),
                      "free some space, for the restored data beside the old, on the database "
-                     "server's disk (or, if pg_dump says it, in --staging)");
+                     "server's disk (or, if pg_dump says it, in TMPDIR)");
 }
 
 }  // namespace asb::postgres

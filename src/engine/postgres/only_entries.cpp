@@ -15,9 +15,10 @@ bool is_logical(const Json& facts) {
     return method != facts.end() && *method == "logical";
 }
 
-// As --only takes it: a dot would end the database's part.
+// As --only takes it: a dot would end the database's part, a comma the word, and a word with a slash
+// is a file's.
 std::string as_word(std::string name) {
-    std::ranges::replace(name, '.', '?');
+    for (const char special : {'.', ',', '/'}) std::ranges::replace(name, special, '?');
     return name;
 }
 

@@ -248,7 +248,7 @@ Error PrivateInstance::ended_error(int exit_status) const {
     if (text.ok() && text.value().find(kDiskFullText) != std::string::npos)
         return with_hint(fail(Code::space, "the private PostgreSQL {} server ran out of disk: {}",
                               options_.programs.major, last_lines(text.value())),
-                         "name a larger disk with --staging");
+                         "name a folder on a larger disk with TMPDIR");
     return with_hint(
         fail(Code::database, "the private PostgreSQL {} server ended with status {}: {}",
              options_.programs.major, exit_status,

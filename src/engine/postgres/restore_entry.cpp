@@ -150,7 +150,7 @@ Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequ
     options.staging_base = staging_base(request.staging_dir);
     options.facts = facts;
     ASB_CHECK(check_space(options.staging_base, staging_bytes(request, plan.identity),
-                          "free some space there, or name another place with --staging"));
+                          "free some space there, or name another place with TMPDIR"));
     return plan;
 }
 

@@ -42,7 +42,7 @@ Result<std::unique_ptr<StagingArea>> StagingArea::make(const std::string& base,
                               "user {} may not enter {}, so the private server could not start "
                               "below it",
                               owner->user, closed),
-                         fmt::format("chmod o+x {}, or name another place with --staging", closed));
+                         fmt::format("chmod o+x {}, or name another place with TMPDIR", closed));
     sweep(absolute);
     auto path = fmt::format("{}/{}XXXXXX", absolute, kNamePrefix);
     if (mkdtemp(path.data()) == nullptr)

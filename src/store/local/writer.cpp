@@ -5,17 +5,12 @@
 #include <cstdio>
 
 #include "base/fail_point.hpp"
+#include "io/direct_file.hpp"
 #include "store/local/reservation.hpp"
 #include "store/local/rights.hpp"
 
 namespace asb::local {
 namespace {
-
-// Write-back of each this many bytes is started while more are being made, so that the fsync at the
-// end finds little left to do.
-constexpr std::uint64_t kWriteBackBytes = 1 * kMiB;
-// Smaller pieces are better off in the page cache.
-constexpr std::size_t kDirectBytesMin = 1 * kMiB;
 
 // Gives the file its published name unless that is taken; 0 or errno.
 int rename_without_replacing(int folder_fd, const std::string& from, const std::string& to) {
@@ -42,11 +37,11 @@ class LocalWriter : public ObjectWriter {
         : root_(std::move(root)),
           key_(std::move(key)),
           spot_(std::move(spot)),
-          fd_(std::move(fd)) {}
+          file_(std::move(fd), spot_.path) {}
 
     LocalWriter(const LocalWriter&) = delete;
     LocalWriter& operator=(const LocalWriter&) = delete;
-    // Before the lock goes with fd_, so that no other writer's file can be the one removed.
+    // Before the lock goes with file_, so that no other writer's file can be the one removed.
     ~LocalWriter() override {
         if (named_partial_) unlinkat(spot_.folder.get(), partial_name(spot_.name).c_str(), 0);
     }
@@ -63,12 +58,8 @@ class LocalWriter : public ObjectWriter {
     Status append(Bytes bytes) override {
         ASB_CHECK(begin_step());
         ASB_CHECK(pass("store.local.write", "cannot write"));
-        choose_direct(bytes);
-        auto written = write_all(fd_.get(), bytes, spot_.path);
-        if (!written.ok() && direct_) written = write_through_cache(bytes);
+        auto written = file_.append(bytes);
         if (!written.ok()) return as_store_error(std::move(written.error()), root_);
-        size_ += bytes.size();
-        start_write_back();
         return end_step();
     }
 
@@ -102,56 +93,19 @@ class LocalWriter : public ObjectWriter {
         return {};
     }
 
-    // Large aligned pieces go to the disk past the page cache, which saves copying them (a quarter
-    // of the processor time of a backup is the kernel's otherwise) and leaves the cache to the
-    // database. A file system that cannot do it says so here, and everything stays as it was.
-    void choose_direct(Bytes bytes) {
-        const bool fits = bytes.size() >= kDirectBytesMin && size_ % kDirectAlignment == 0 &&
-                          bytes.size() % kDirectAlignment == 0 &&
-                          reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectAlignment == 0;
-        if (fits == direct_ || (fits && direct_refused_)) return;
-        const int flags = fcntl(fd_.get(), F_GETFL);
-        const bool done =
-            fcntl(fd_.get(), F_SETFL, fits ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
-        if (done) direct_ = fits;
-        direct_refused_ = direct_refused_ || !done;
-    }
-
-    // Some file systems take the flag and refuse the write: the same bytes once more, the ordinary
-    // way, at the same place.
-    [[nodiscard]] Status write_through_cache(Bytes bytes) {
-        direct_refused_ = true;
-        choose_direct(bytes.first(0));
-        if (lseek(fd_.get(), static_cast<off_t>(size_), SEEK_SET) < 0)
-            return step_error(errno, "cannot write", spot_.path, root_);
-        return write_all(fd_.get(), bytes, spot_.path);
-    }
-
-    void start_write_back() {
-        if (direct_) {
-            write_back_begun_ = size_;
-            return;
-        }
-        if (size_ - write_back_begun_ < kWriteBackBytes) return;
-        // Advice only: a file system that cannot do it leaves the work to fsync.
-        sync_file_range(fd_.get(), static_cast<off_t>(write_back_begun_),
-                        static_cast<off_t>(size_ - write_back_begun_), SYNC_FILE_RANGE_WRITE);
-        write_back_begun_ = size_;
-    }
-
     [[nodiscard]] Status sync_file() const {
         ASB_CHECK(pass("store.local.sync", "cannot sync"));
-        if (fsync(fd_.get()) != 0) return step_error(errno, "cannot sync", spot_.path, root_);
+        if (fsync(file_.fd()) != 0) return step_error(errno, "cannot sync", spot_.path, root_);
         return {};
     }
 
     [[nodiscard]] Status check_length() const {
         struct stat info {};
-        if (fstat(fd_.get(), &info) != 0)
+        if (fstat(file_.fd(), &info) != 0)
             return step_error(errno, "cannot check", spot_.path, root_);
-        if (static_cast<std::uint64_t>(info.st_size) == size_) return {};
+        if (static_cast<std::uint64_t>(info.st_size) == file_.size()) return {};
         return with_hint(fail(Code::store, "{} has {} bytes on disk, but {} were written",
-                              spot_.path, info.st_size, size_),
+                              spot_.path, info.st_size, file_.size()),
                          "something else changed the file while it was being written");
     }
 
@@ -173,11 +127,7 @@ class LocalWriter : public ObjectWriter {
     const std::string root_;
     const ObjectKey key_;
     const Spot spot_;
-    const UniqueFd fd_;
-    std::uint64_t size_ = 0;
-    std::uint64_t write_back_begun_ = 0;
-    bool direct_ = false;
-    bool direct_refused_ = false;
+    DirectFile file_;
     bool named_partial_ = true;
     bool usable_ = true;
 };

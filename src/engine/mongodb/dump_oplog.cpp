@@ -1,0 +1,291 @@
+#include "engine/mongodb/dump_oplog.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "engine/mongodb/dump_cursor.hpp"
+#include "engine/mongodb/dump_oplog_rules.hpp"
+#include "engine/mongodb/dump_part.hpp"
+#include "engine/mongodb/layout.hpp"
+
+namespace asb {
+namespace {
+
+constexpr const char* kOplogCollection = "oplog.rs";
+// How far back the second question for the first entry reaches.
+constexpr std::uint32_t kNearSeconds = 15;
+constexpr std::size_t kAttempts = 3;
+BsonBuilder oplog_query(const OpTime& from, const OpTime& to) {
+    BsonBuilder range;
+    range.optime("$gte", from).optime("$lte", to);
+    BsonBuilder command;
+    command.text("find", kOplogCollection)
+        .document("filter", BsonBuilder().document("ts", range.get()).get());
+    return command;
+}
+
+Bson with_majority(BsonBuilder command) {
+    command.document("readConcern", BsonBuilder().text("level", "majority").get());
+    return command.take();
+}
+
+struct EntryMark {
+    OpTime optime;
+    std::int64_t term = -1;
+};
+
+Result<EntryMark> mark_of(Bytes bytes) {
+    bson_t entry;
+    if (!bson_init_static(&entry, reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                          bytes.size()))
+        return fail(Code::damaged, "an oplog entry's frame is broken");
+    const auto optime = optime_at(entry, "ts");
+    if (!optime) return fail(Code::damaged, "an oplog entry holds no ts");
+    return EntryMark{*optime, number_at(entry, "t").value_or(-1)};
+}
+
+// The first document of the answer, as a mark; nullopt when there is none.
+Result<std::optional<EntryMark>> first_mark(MongoConnection& connection, Bson command) {
+    DumpCursor cursor(connection, "local", kOplogCollection, std::move(command));
+    ASB_TRY(const auto bytes, cursor.next());
+    if (!bytes) return std::optional<EntryMark>();
+    ASB_TRY(const EntryMark mark, mark_of(*bytes));
+    return std::optional(mark);
+}
+
+// The newest entry at or before `optime`. Sorted by ts: the natural order backwards is not to be
+// trusted on every server. mongod reads its oplog from the beginning for this, so it is only asked
+// where it would not be found otherwise.
+Result<std::optional<EntryMark>> newest_entry(MongoConnection& connection, const OpTime& optime) {
+    BsonBuilder command = oplog_query(OpTime{}, optime);
+    command.document("sort", BsonBuilder().number("ts", -1).get()).number("limit", 1);
+    return first_mark(connection, with_majority(std::move(command)));
+}
+
+// The first entry of the oldest transaction that has not ended; nullopt when none is open.
+// readConcern local: what is open is not yet majority-committed.
+Result<std::optional<EntryMark>> oldest_transaction(MongoConnection& connection) {
+    BsonBuilder states;
+    states.text("0", "prepared").text("1", "inProgress");
+    BsonBuilder in;
+    in.array("$in", states.get());
+    BsonBuilder command;
+    command.text("find", "transactions")
+        .document("filter", BsonBuilder().document("state", in.get()).get())
+        .document("sort", BsonBuilder().number("startOpTime", 1).get())
+        .number("limit", 1)
+        .document("readConcern", BsonBuilder().text("level", "local").get());
+    DumpCursor cursor(connection, "config", "transactions", command.take());
+    ASB_TRY(const auto bytes, cursor.next());
+    if (!bytes) return std::optional<EntryMark>();
+    bson_t row;
+    const bool framed =
+        bson_init_static(&row, reinterpret_cast<const std::uint8_t*>(bytes->data()), bytes->size());
+    const auto optime = framed ? optime_at(row, "startOpTime.ts") : std::nullopt;
+    if (!optime)
+        return fail(Code::damaged, "an open transaction in config.transactions has no startOpTime");
+    return std::optional(EntryMark{*optime, number_at(row, "startOpTime.t").value_or(-1)});
+}
+
+Error rolled_over(const OplogStart& start) {
+    return with_hint(
+        fail(Code::database,
+             "the oplog rolled over during the backup: it no longer reaches back "
+             "to {}",
+             to_text(start.optime)),
+        "enlarge the oplog: db.adminCommand({replSetResizeOplog: 1, size: <megabytes>}), or back "
+        "up when fewer writes arrive");
+}
+
+Error rolled_back(std::string_view what, const OpTime& optime) {
+    return with_hint(fail(Code::database,
+                          "the replica set rolled back or changed its primary during the backup: "
+                          "{} {} of the oplog is not what it was",
+                          what, to_text(optime)),
+                     "nothing was published; run the backup again");
+}
+
+// Takes the entries of one question one by one. What is not after the start is held until the next
+// position comes, so that the slice begins with all entries of the newest position not after it.
+class SliceCopy {
+  public:
+    SliceCopy(OplogStart start, const std::string& database, EntrySink& sink, Progress& progress)
+        : start_(std::move(start)),
+          database_(database),
+          names_([](std::optional<std::uint32_t> part) { return oplog_entry(part); }),
+          collector_(names_, [&sink, &progress](const DumpPart& part) -> Status {
+              ASB_CHECK(push_entry(sink, part.entry, part.bytes.view()));
+              progress.add(part.bytes.size());
+              return {};
+          }) {}
+
+    Status take(Bytes bytes, const EntryMark& mark);
+    Result<OplogSlice> finish();
+    [[nodiscard]] const std::optional<EntryMark>& last() const { return last_; }
+    // Whether an entry from not after the start has come.
+    [[nodiscard]] bool overlaps() const { return overlap_.has_value(); }
+
+  private:
+    void hold(Bytes bytes, const EntryMark& mark);
+    Status release();
+    Status judge(Bytes bytes, const EntryMark& mark);
+    Status keep(const bson_t& entry, Bytes bytes);
+
+    OplogStart start_;
+    const std::string& database_;
+    PartNames names_;
+    PartCollector collector_;
+    std::optional<EntryMark> last_;
+    std::optional<EntryMark> overlap_;
+    std::vector<std::vector<std::byte>> held_;  // the entries of overlap_
+};
+
+void SliceCopy::hold(Bytes bytes, const EntryMark& mark) {
+    if (!overlap_ || overlap_->optime != mark.optime) held_.clear();
+    overlap_ = mark;
+    held_.emplace_back(bytes.begin(), bytes.end());
+}
+
+Status SliceCopy::release() {
+    for (const auto& entry : held_) ASB_CHECK(judge(entry, *overlap_));
+    held_.clear();
+    return {};
+}
+
+Status SliceCopy::take(Bytes bytes, const EntryMark& mark) {
+    if (last_ && mark.optime < last_->optime)
+        return fail(Code::database, "the server gave oplog entry {} after {}", to_text(mark.optime),
+                    to_text(last_->optime));
+    last_ = mark;
+    if (mark.optime <= start_.optime) {
+        hold(bytes, mark);
+        return {};
+    }
+    if (!overlap_) return {};  // the question did not reach back far enough
+    ASB_CHECK(release());
+    return judge(bytes, mark);
+}
+
+Status SliceCopy::judge(Bytes bytes, const EntryMark& mark) {
+    bson_t entry;
+    if (!bson_init_static(&entry, reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                          bytes.size()))
+        return fail(Code::damaged, "an oplog entry's frame is broken");
+    if (const auto fits = check_oplog_entry(entry, database_); !fits.ok()) {
+        // Done before the first read, and not to be done again by a restore.
+        if (mark.optime <= start_.optime && start_.in_every_read) return {};
+        return fits.error();
+    }
+    return keep(entry, bytes);
+}
+
+Status SliceCopy::keep(const bson_t& entry, Bytes bytes) {
+    const FittedEntry fitted = fit_oplog_entry(entry, database_);
+    if (fitted.fit == EntryFit::drop) return {};
+    if (fitted.fit == EntryFit::keep) return collector_.add(bytes);
+    return collector_.add({reinterpret_cast<const std::byte*>(bson_get_data(fitted.changed.get())),
+                           fitted.changed->len});
+}
+
+Result<OplogSlice> SliceCopy::finish() {
+    ASB_ASSERT(last_ && overlap_);
+    ASB_CHECK(release());
+    ASB_CHECK(collector_.finish());
+    return OplogSlice{.start = overlap_->optime,
+                      .end = last_->optime,
+                      .entries = collector_.documents(),
+                      .bytes = collector_.bytes()};
+}
+
+// A mongod's own positions are those of entries; other servers count on between writes.
+bool is_exact(const EntryMark& mark) {
+    return mark.term != -1;
+}
+
+// One question for the entries from `from` on. false when none of them is from not after the start,
+// so that `from` must be earlier.
+Result<bool> copy_from(MongoConnection& connection, const OpTime& from, const OpTime& end,
+                       const OplogStart& start, SliceCopy& slice) {
+    BsonBuilder command = oplog_query(from, end);
+    command.flag("noCursorTimeout", true);
+    DumpCursor cursor(connection, "local", kOplogCollection, with_majority(std::move(command)));
+    for (bool first = true;; first = false) {
+        ASB_TRY(const auto bytes, cursor.next());
+        if (!bytes) return slice.overlaps();
+        ASB_TRY(const EntryMark mark, mark_of(*bytes));
+        const bool other_term = is_exact(mark) && start.term != -1 && mark.term != start.term;
+        if (first && mark.optime == start.optime && other_term)
+            return rolled_back("entry", start.optime);
+        if (!slice.overlaps() && mark.optime > start.optime) return false;
+        ASB_CHECK(slice.take(*bytes, mark));
+    }
+}
+
+// Where to ask from, the nearest first. A mongod has an entry at the very start; a server that
+// counts on between writes has the last one shortly before it, or wherever it is.
+Result<OpTime> ask_from(MongoConnection& connection, std::size_t attempt, const OplogStart& start) {
+    if (attempt == 0) return start.optime;
+    if (attempt == 1)
+        return OpTime{start.optime.seconds - std::min(start.optime.seconds, kNearSeconds), 0};
+    ASB_TRY(const auto before, newest_entry(connection, start.optime));
+    if (!before) return rolled_over(start);
+    if (is_exact(*before) && before->optime != start.optime)
+        return rolled_back("entry", start.optime);
+    return before->optime;
+}
+
+}  // namespace
+
+Result<OplogStart> find_oplog_start(MongoConnection& connection) {
+    // The newest write first: a transaction that opens between the two questions is later than it.
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    if (!facts.majority_optime.is_set())
+        return with_hint(fail(Code::database, "{} knows no write that a majority has",
+                              connection.url().address()),
+                         "wait until the replica set is initiated and has a primary");
+    ASB_TRY(const auto open, oldest_transaction(connection));
+    if (!open || open->optime >= facts.majority_optime)
+        return OplogStart{facts.majority_optime, facts.majority_term};
+    return OplogStart{open->optime, open->term, false};
+}
+
+Status check_oplog_readable(MongoConnection& connection) {
+    BsonBuilder query;
+    query.text("find", kOplogCollection).number("limit", 1);
+    const auto explained = connection.run_command(
+        "local",
+        BsonBuilder().document("explain", query.get()).text("verbosity", "queryPlanner").get(),
+        "local.oplog.rs");
+    if (!explained.ok()) return explained.error();
+    return {};
+}
+
+Result<std::chrono::seconds> oplog_window(MongoConnection& connection) {
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    const OpTime newest = facts.majority_optime;
+    // mongod gives the oldest at once.
+    BsonBuilder command = oplog_query(OpTime{}, newest);
+    command.number("limit", 1);
+    ASB_TRY(const auto oldest, first_mark(connection, with_majority(std::move(command))));
+    const std::uint32_t from = oldest ? oldest->optime.seconds : newest.seconds;
+    return std::chrono::seconds(newest.seconds - std::min(from, newest.seconds));
+}
+
+Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,
+                              const std::string& database, EntrySink& sink, Progress& progress) {
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    const OpTime end = facts.majority_optime;
+    for (std::size_t attempt = 0; attempt < kAttempts; ++attempt) {
+        ASB_TRY(const OpTime from, ask_from(connection, attempt, start));
+        SliceCopy slice(start, database, sink, progress);
+        ASB_TRY(const bool whole, copy_from(connection, from, end, start, slice));
+        if (!whole) continue;
+        if (is_exact(*slice.last()) && slice.last()->optime != end)
+            return rolled_back("the last entry", end);
+        return slice.finish();
+    }
+    return rolled_over(start);
+}
+
+}  // namespace asb

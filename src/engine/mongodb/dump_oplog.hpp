@@ -1,0 +1,46 @@
+#pragma once
+// Why this exists: the copy of a busy database is a blur; the oplog from before its first read to
+// after its last makes it the database at one position. This finds the ends of that slice, proves
+// that nothing is missing in it, and puts it into the archive.
+
+#include <chrono>
+
+#include "base/progress.hpp"
+#include "codec/tar.hpp"
+#include "engine/mongodb/client.hpp"
+
+namespace asb {
+
+// Where a slice begins, and what proves that the server still has the same history there.
+struct OplogStart {
+    OpTime optime;
+    std::int64_t term = -1;  // -1: not known
+    // Every read sees the effect of this very entry, so it stands in the slice as a proof only.
+    bool in_every_read = true;
+};
+
+// Before the first read: the first entry of the oldest open transaction, else the newest write that
+// no rollback can undo. Asks no more of the server than its own state: on a server that cannot seek
+// in its oplog every question to it is a scan.
+Result<OplogStart> find_oplog_start(MongoConnection& connection);
+
+// Whether this user may read the oplog; reads none of it.
+Status check_oplog_readable(MongoConnection& connection);
+
+// From the oplog's oldest entry to its newest.
+Result<std::chrono::seconds> oplog_window(MongoConnection& connection);
+
+struct OplogSlice {
+    OpTime start;  // the first entry of the slice, at or before where the copy began
+    OpTime end;    // the last: the position that a restore reaches
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+};
+// After the last read: pushes every entry that belongs to `database` (empty: all), from one that
+// was there before the first read to the newest that no rollback can undo, never cut between
+// entries of one position. `database` for an oplog that rolled over, a rollback, or a change that a
+// restore could not replay, each by name.
+Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,
+                              const std::string& database, EntrySink& sink, Progress& progress);
+
+}  // namespace asb

@@ -1,0 +1,65 @@
+#pragma once
+// Why this exists: a tar entry needs its size beforehand, so documents are collected in memory into
+// parts of a bounded size, each of which becomes one entry.
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/progress.hpp"
+#include "codec/tar.hpp"
+
+namespace asb {
+
+// Of one part; a single larger document is a part of its own. Large enough that an entry's header
+// does not count, small enough that a few of them do not either.
+inline constexpr std::size_t kPartBytes = 8 * kMiB;
+
+// A finished part on its way to the archive.
+struct DumpPart {
+    std::string entry;
+    Buffer bytes;
+};
+
+// Names of the parts of one collection (or the oplog): the whole under its own name when it is one
+// part, else numbered from 1. Thread-safe.
+class PartNames {
+  public:
+    using Name = std::function<std::string(std::optional<std::uint32_t> part)>;
+    explicit PartNames(Name name) : name_(std::move(name)) {}
+    [[nodiscard]] std::string whole() const { return name_(std::nullopt); }
+    [[nodiscard]] std::string next() { return name_(++parts_); }
+
+  private:
+    Name name_;
+    std::atomic<std::uint32_t> parts_{0};
+};
+
+// Collects documents of one reader. One thread. `put` takes each part; its error ends the reader.
+class PartCollector {
+  public:
+    using Put = std::function<Status(DumpPart part)>;
+    PartCollector(PartNames& names, Put put) : names_(names), put_(std::move(put)) {}
+    Status add(Bytes document);
+    // The rest. A collection whose only reader this is stands under its own name when it all fits.
+    Status finish();
+    [[nodiscard]] std::uint64_t documents() const { return documents_; }
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+  private:
+    Status flush(std::string entry);
+
+    PartNames& names_;
+    Put put_;
+    Buffer part_;
+    bool numbered_ = false;
+    std::uint64_t documents_ = 0;
+    std::uint64_t bytes_ = 0;
+};
+
+// Pushes a whole entry of the user's database, mode 0600.
+Status push_entry(EntrySink& sink, std::string name, Bytes bytes);
+
+}  // namespace asb

@@ -1,0 +1,220 @@
+#include "engine/mongodb/dump_session.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/text.hpp"
+#include "engine/mongodb/dump_copy.hpp"
+#include "engine/mongodb/dump_member.hpp"
+#include "engine/mongodb/dump_metadata.hpp"
+#include "engine/mongodb/dump_oplog.hpp"
+#include "engine/mongodb/dump_part.hpp"
+#include "engine/mongodb/dump_scope.hpp"
+#include "engine/mongodb/layout.hpp"
+
+namespace asb {
+namespace {
+
+// More readers than this only make the server's disk seek; each holds up to about 40 MiB.
+constexpr std::size_t kReadersMax = 4;
+// Names in the manifest, which is bounded as a whole (repo/manifest.hpp).
+constexpr std::size_t kDatabasesListed = 50;
+
+std::size_t reader_count(const Settings& settings) {
+    const auto wanted = settings.number("BACKUP_JOBS");
+    const std::size_t jobs = wanted != 0 ? wanted : std::thread::hardware_concurrency();
+    return std::clamp<std::size_t>(jobs, 1, kReadersMax);
+}
+
+std::string_view kind_name(MongoFacts::Kind kind) {
+    using Kind = MongoFacts::Kind;
+    switch (kind) {
+        case Kind::standalone:
+            return "standalone";
+        case Kind::primary:
+            return "primary";
+        case Kind::secondary:
+            return "secondary";
+        case Kind::mongos:
+            return "mongos";
+        case Kind::other:
+            break;
+    }
+    return "other";
+}
+
+class DumpSession final : public BackupSession {
+  public:
+    DumpSession(SessionContext context, DumpMember member, std::string database, bool consistent,
+                std::size_t readers, std::uint64_t expected_bytes, std::string compatibility)
+        : context_(std::move(context)),
+          member_(std::move(member)),
+          database_(std::move(database)),
+          consistent_(consistent),
+          readers_(readers),
+          expected_bytes_(expected_bytes),
+          compatibility_(std::move(compatibility)) {}
+
+    [[nodiscard]] std::uint64_t expected_bytes() const override { return expected_bytes_; }
+    [[nodiscard]] std::vector<std::string> plan() const override;
+    Status write_entries(EntrySink& sink) override;
+    [[nodiscard]] const BackupFacts& facts() const override { return facts_; }
+
+  private:
+    Result<CopyResult> copy(EntrySink& sink);
+    Status check_same_member();
+    void record(const CopyResult& copied, const std::optional<OplogSlice>& slice);
+
+    SessionContext context_;
+    DumpMember member_;
+    std::string database_;  // empty: the deployment
+    bool consistent_;
+    std::size_t readers_;
+    std::uint64_t expected_bytes_;
+    std::string compatibility_;
+    std::vector<std::string> databases_;
+    std::uint64_t collections_ = 0;
+    BackupFacts facts_;
+};
+
+std::vector<std::string> DumpSession::plan() const {
+    const MongoUrl& url = member_.url;
+    return {
+        fmt::format("connected to {}{} ({}, {})", url.address(),
+                    url.user().empty() ? std::string() : " as " + printable(url.user()),
+                    kind_name(member_.facts.kind), url.tls() ? "TLS" : "no TLS"),
+        fmt::format(
+            "copy {} of MongoDB {}{}: {}",
+            database_.empty() ? "every database" : fmt::format("database {}", printable(database_)),
+            printable(member_.facts.version),
+            member_.facts.set_name.empty()
+                ? std::string()
+                : fmt::format(", set {}", printable(member_.facts.set_name)),
+            expected_bytes_ == 0 ? "size not known" : human_bytes(expected_bytes_)),
+        consistent_ ? "add the oplog from before the first read to after the last, which makes it "
+                      "one position"
+                    : "NOT CONSISTENT: there is no oplog, and each collection is as it was when "
+                      "it was read",
+    };
+}
+
+Result<CopyResult> DumpSession::copy(EntrySink& sink) {
+    ASB_TRY(DumpPlan plan, plan_dump(member_.connection, database_));
+    databases_ = plan.databases;
+    collections_ = plan.collections;
+    const auto prelude = prelude_text(member_.facts.version, "auth-service-backup");
+    ASB_CHECK(push_entry(sink, std::string(kPreludeEntry), as_bytes(prelude)));
+    for (const MetadataPlan& metadata : plan.metadata)
+        ASB_CHECK(push_entry(sink, metadata.entry, as_bytes(metadata.text)));
+    return copy_collections(member_.url, context_.stop,
+                            {.readers = readers_, .majority = consistent_}, std::move(plan.reads),
+                            sink, context_.progress);
+}
+
+// All reads went to this member; it must still be what it was.
+Status DumpSession::check_same_member() {
+    ASB_TRY(const MongoFacts now_facts, member_.connection.facts());
+    if (now_facts.kind == member_.facts.kind && now_facts.set_name == member_.facts.set_name)
+        return {};
+    return with_hint(
+        fail(Code::database, "{} was {} when the backup began and is {} now", member_.url.address(),
+             kind_name(member_.facts.kind), kind_name(now_facts.kind)),
+        "nothing was published; run the backup again when the replica set is stable");
+}
+
+Status DumpSession::write_entries(EntrySink& sink) {
+    if (!consistent_) {
+        ASB_TRY(const CopyResult copied, copy(sink));
+        record(copied, std::nullopt);
+        return {};
+    }
+    MongoConnection& connection = member_.connection;
+    ASB_TRY(const OplogStart start, find_oplog_start(connection));
+    context_.log.debug("the copy begins at {}", to_text(start.optime));
+    ASB_TRY(const CopyResult copied, copy(sink));
+    ASB_TRY(const OplogSlice slice,
+            copy_oplog(connection, start, database_, sink, context_.progress));
+    ASB_CHECK(check_same_member());
+    context_.log.debug("the oplog from {} to {}: {} entries", to_text(slice.start),
+                       to_text(slice.end), slice.entries);
+    record(copied, slice);
+    return {};
+}
+
+void DumpSession::record(const CopyResult& copied, const std::optional<OplogSlice>& slice) {
+    Json databases = Json::array();
+    for (const auto& name : databases_)
+        if (databases.size() < kDatabasesListed) databases.push_back(printable(name));
+    facts_.engine = {
+        {"name", "mongodb"},
+        {"method", slice ? "oplog" : "inconsistent"},
+        {"version", printable(member_.facts.version)},
+        {"server_kind", kind_name(member_.facts.kind)},
+        {"set_name", printable(member_.facts.set_name)},
+        {"scope", database_.empty() ? "deployment" : "database"},
+        {"databases", std::move(databases)},
+        {"database_count", databases_.size()},
+        {"collections", collections_},
+        {"documents", copied.documents},
+        {"bytes", copied.bytes},
+    };
+    if (!compatibility_.empty())
+        facts_.engine["feature_compatibility_version"] = printable(compatibility_);
+    if (!slice) {
+        facts_.engine["inconsistent"] = true;
+        facts_.warnings.emplace_back(
+            "this backup is NOT CONSISTENT: the server has no oplog, and each collection is as it "
+            "was when it was read");
+        return;
+    }
+    facts_.engine["start_optime"] = to_text(slice->start);
+    facts_.engine["end_optime"] = to_text(slice->end);
+    facts_.engine["consistent_at"] = to_iso8601(Instant(std::chrono::seconds(slice->end.seconds)));
+    facts_.engine["oplog_entries"] = slice->entries;
+    facts_.engine["oplog_bytes"] = slice->bytes;
+}
+
+Status require_oplog(const MongoFacts& facts, bool allow_inconsistent) {
+    if (facts.has_oplog() || allow_inconsistent) return {};
+    if (facts.kind == MongoFacts::Kind::mongos)
+        return with_hint(
+            fail(Code::database, "this is a mongos: a sharded cluster has no single oplog"),
+            "back up each shard's replica set with the balancer stopped, or say "
+            "--allow-inconsistent");
+    return with_hint(
+        fail(Code::database,
+             "this is a standalone server: without an oplog no consistent backup can be made"),
+        "start mongod with --replSet NAME and run rs.initiate() (a set of one member is enough), "
+        "or say --allow-inconsistent");
+}
+
+std::string feature_compatibility(MongoConnection& connection) {
+    const auto reply = connection.run_command(
+        "admin",
+        BsonBuilder().number("getParameter", 1).number("featureCompatibilityVersion", 1).get());
+    if (!reply.ok()) return {};  // needs a role that a backup can do without
+    return text_at(**reply, "featureCompatibilityVersion.version").value_or("");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BackupSession>> open_mongodb_dump(const Settings& settings,
+                                                         SessionContext context) {
+    ASB_TRY(const MongoUrl url, MongoUrl::parse(settings.text("DATABASE_URL")));
+    const std::chrono::seconds lag_max(settings.number("MONGODB_READ_LAG_MAX"));
+    ASB_TRY(DumpMember member, choose_dump_member(url, lag_max, context.stop, context.log));
+    ASB_CHECK(check_mongo_version(member.facts));
+    ASB_CHECK(require_oplog(member.facts, settings.flag("MONGODB_ALLOW_INCONSISTENT")));
+    const bool consistent = member.facts.has_oplog();
+    if (consistent) ASB_CHECK(check_oplog_readable(member.connection));
+    const std::string database = url.database();
+    ASB_TRY(const auto databases, dump_databases(member.connection, database));
+    const std::uint64_t expected = dump_bytes(member.connection, databases);
+    std::string compatibility = feature_compatibility(member.connection);
+    ASB_CHECK(context.stop.check());
+    return std::unique_ptr<BackupSession>(
+        std::make_unique<DumpSession>(std::move(context), std::move(member), database, consistent,
+                                      reader_count(settings), expected, std::move(compatibility)));
+}
+
+}  // namespace asb

@@ -1,0 +1,71 @@
+#include "engine/mongodb/mongodb_engine.hpp"
+
+#include <array>
+
+#include "engine/mongodb/dump_session.hpp"
+#include "engine/mongodb/mongodb_check.hpp"
+#include "engine/mongodb/restore_entry.hpp"
+
+namespace asb {
+namespace {
+
+constexpr std::string_view kName = "mongodb";
+constexpr std::array<std::string_view, 2> kSchemes = {"mongodb", "mongodb+srv"};
+constexpr std::array kComponents = {Component{"database", "mongodb/"}};
+constexpr std::array kOptions = {
+    Option{.name = "MONGODB_READ_LAG_MAX",
+           .kind = OptionKind::number,
+           .default_value = "60",
+           .summary = "seconds that a secondary may be behind and still be read from; else the "
+                      "primary is"},
+    Option{.name = "MONGODB_ALLOW_INCONSISTENT",
+           .kind = OptionKind::boolean,
+           .default_value = "false",
+           .summary = "back up a server without an oplog (standalone, mongos), each collection as "
+                      "it is when it is read; also backup --allow-inconsistent"},
+};
+
+class MongodbEngine final : public Engine {
+  public:
+    explicit MongodbEngine(const Settings& settings) : settings_(settings) {}
+
+    [[nodiscard]] std::string_view name() const override { return kName; }
+    [[nodiscard]] std::span<const Component> components() const override { return kComponents; }
+    std::vector<CheckLine> check(StopToken stop) override { return check_mongodb(settings_, stop); }
+    Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
+        return open_mongodb_dump(settings_, context);
+    }
+    Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
+        return plan_mongodb_restore(settings_, request, facts);
+    }
+    Result<std::unique_ptr<RestoreSession>> open_restore(const RestoreRequest& request,
+                                                         const Json& facts,
+                                                         SessionContext context) override {
+        return open_mongodb_restore(settings_, request, facts, context);
+    }
+    Result<std::vector<bool>> choose_entries(const RestoreRequest& request, const Json& facts,
+                                             std::span<const StoredEntry> entries) override {
+        return choose_mongodb_entries(settings_, request, facts, entries);
+    }
+    std::vector<ContentLine> contents(const Json& /*facts*/,
+                                      std::span<const StoredEntry> entries) override {
+        return mongodb_contents(entries);
+    }
+
+  private:
+    const Settings& settings_;
+};
+
+}  // namespace
+
+const EngineDriver kMongodbEngine = {
+    .name = kName,
+    .summary = "MongoDB 5.0 to 8.x, a database or the deployment, with its oplog",
+    .url_schemes = kSchemes,
+    .options = kOptions,
+    .open = [](const Settings& settings) -> std::unique_ptr<Engine> {
+        return std::make_unique<MongodbEngine>(settings);
+    },
+};
+
+}  // namespace asb

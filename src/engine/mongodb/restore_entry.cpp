@@ -1,0 +1,217 @@
+#include "engine/mongodb/restore_entry.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.hpp"
+#include "engine/mongodb/layout.hpp"
+#include "engine/mongodb/restore_scope.hpp"
+#include "engine/mongodb/restore_session.hpp"
+
+namespace asb {
+namespace {
+
+using namespace mongodb;
+
+// A restore as decided: places looked at, nothing made.
+struct Decided {
+    MongoRestoreOptions options;
+    std::vector<std::string> replaces;
+    std::string address;
+};
+
+Result<RestoreScope> decide_scope(const Settings& settings, const RestoreRequest& request,
+                                  const Json& facts) {
+    if (!request.target_dir.empty())
+        return with_hint(fail(Code::usage, "--target-dir is not for MongoDB"),
+                         "leave it out: the target is the database of DATABASE_URL");
+    const auto& text = settings.text("DATABASE_URL");
+    if (text.empty())
+        return with_hint(fail(Code::usage, "there is no database to restore into"),
+                         "set DATABASE_URL");
+    ASB_TRY(const auto url, MongoUrl::parse(text));
+    return RestoreScope::decide(url, request, facts);
+}
+
+std::string fact_text(const Json& facts, const char* key) {
+    const auto found = facts.find(key);
+    return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+Status check_versions(const MongoFacts& server, const Json& facts) {
+    ASB_CHECK(check_mongo_version(server));
+    const auto version = fact_text(facts, "version");
+    const auto major = parse_u64(version.substr(0, version.find('.')));
+    if (!major || static_cast<int>(*major) <= server.version_major) return {};
+    return with_hint(fail(Code::database, "the backup is of MongoDB {}, the target is {}",
+                          printable(version), printable(server.version)),
+                     "restore into a server of the same or a newer major version");
+}
+
+Status check_writable(const MongoFacts& server, const std::string& address) {
+    using Kind = MongoFacts::Kind;
+    if (server.kind != Kind::secondary && server.kind != Kind::other) return {};
+    return with_hint(
+        fail(Code::database, "the server at {} takes no writes: it is not the primary", address),
+        "name all members of the set, or the primary, in DATABASE_URL");
+}
+
+bool is_leftover(const std::string& name, const std::optional<SwapJournal>& journal) {
+    return name == kJournalCollection || (journal && name.ends_with(staged_suffix(journal->id)));
+}
+
+// What of `home` would be replaced, as lines; refuses what may not be.
+Status look_at(MongoConnection& connection, const std::string& home, const RestoreRequest& request,
+               Decided& decided) {
+    ASB_TRY(const auto journal, read_journal(connection, home));
+    if (journal && is_running(*journal))
+        return with_hint(fail(Code::busy, "another restore into {} is under way ({})",
+                              printable(home), printable(journal->owner)),
+                         "wait until it has ended");
+    if (journal)
+        decided.replaces.push_back(
+            fmt::format("what a restore that died left in {} ({})", home,
+                        journal->swapping ? "its swap is finished first" : "dropped"));
+    ASB_TRY(const auto present, list_collections(connection, home));
+    for (const auto& collection : present) {
+        if (is_leftover(collection.name, journal) || collection.name == "system.js" ||
+            collection.name.find("__before_") != std::string::npos ||
+            !decided.options.scope.replaces(home, collection.name))
+            continue;
+        const auto name = fmt::format("{}.{}", home, printable(collection.name));
+        if (!request.force)
+            return with_hint(
+                fail(Code::refused, "the target is not empty: it holds {}", name),
+                "add --force: what is there is moved aside and kept, or choose an empty database");
+        if (collection.type == "timeseries" && !request.drop_old)
+            return with_hint(
+                fail(Code::refused, "{} is a time series, which a server cannot rename", name),
+                "add --drop-old, so that it may be dropped, or restore into another database");
+        decided.replaces.push_back(
+            fmt::format("{} ({})", name,
+                        request.drop_old ? "dropped afterwards" : "kept as <name>__before_<id>"));
+    }
+    return {};
+}
+
+Result<Decided> decide(const Settings& settings, const RestoreRequest& request, const Json& facts,
+                       const StopToken& stop) {
+    ASB_TRY(auto scope, decide_scope(settings, request, facts));
+    ASB_TRY(auto url, MongoUrl::parse(settings.text("DATABASE_URL")));
+    ASB_TRY(auto connection, MongoConnection::open(url, stop));
+    ASB_TRY(const auto server, connection.facts());
+    ASB_CHECK(check_versions(server, facts));
+    ASB_CHECK(check_writable(server, url.address()));
+    Decided decided{.options = {.url = url,
+                                .scope = std::move(scope),
+                                .jobs = std::max(1U, request.jobs),
+                                .force = request.force,
+                                .drop_old = request.drop_old,
+                                .has_oplog = !fact_text(facts, "end_optime").empty()},
+                    .replaces = {},
+                    .address = url.address()};
+    for (const auto& home : decided.options.scope.homes())
+        if (home != "admin") ASB_CHECK(look_at(connection, home, request, decided));
+    return decided;
+}
+
+}  // namespace
+
+Result<RestorePlan> plan_mongodb_restore(const Settings& settings, const RestoreRequest& request,
+                                         const Json& facts) {
+    ASB_TRY(const auto decided, decide(settings, request, facts, StopToken()));
+    RestorePlan plan;
+    plan.replaces = decided.replaces;
+    plan.steps = {
+        fmt::format("stage the collections of {} at {} beside what is there, with {} jobs ({})",
+                    join(decided.options.scope.homes(), ", "), decided.address,
+                    decided.options.jobs, human_bytes(request.data_bytes)),
+        fmt::format("replay the oplog to {}, count the documents, build the indexes",
+                    decided.options.has_oplog ? fact_text(facts, "end_optime")
+                                              : std::string("no position: the backup has none")),
+        "rename into place, with a journal in each database; then views and time series",
+    };
+    if (!decided.options.scope.partial())
+        plan.steps.emplace_back("merge users, roles and functions; the user who restores stays");
+    return plan;
+}
+
+Result<std::unique_ptr<RestoreSession>> open_mongodb_restore(const Settings& settings,
+                                                             const RestoreRequest& request,
+                                                             const Json& facts,
+                                                             SessionContext context) {
+    {
+        // What a restore that died left may be in the way: in order first, then looked at.
+        ASB_TRY(const auto scope, decide_scope(settings, request, facts));
+        ASB_TRY(const auto url, MongoUrl::parse(settings.text("DATABASE_URL")));
+        ASB_TRY(auto connection, MongoConnection::open(url, context.stop));
+        for (const auto& home : scope.homes())
+            if (home != "admin") ASB_CHECK(recover_database(connection, home, context.log));
+    }
+    ASB_TRY(auto decided, decide(settings, request, facts, context.stop));
+    ASB_TRY(auto session,
+            MongoRestoreSession::open(std::move(decided.options), std::move(context)));
+    return std::unique_ptr<RestoreSession>(std::move(session));
+}
+
+Result<std::vector<bool>> choose_mongodb_entries(const Settings& settings,
+                                                 const RestoreRequest& request, const Json& facts,
+                                                 std::span<const StoredEntry> entries) {
+    ASB_TRY(const auto scope, decide_scope(settings, request, facts));
+    std::vector<bool> chosen;
+    std::vector<std::string> names;
+    chosen.reserve(entries.size());
+    for (const auto& stored : entries) {
+        const auto entry = parse_mongo_entry(stored.name);
+        if (!entry) {
+            chosen.push_back(false);
+            continue;
+        }
+        if (entry->kind == MongoEntry::Kind::prelude || entry->kind == MongoEntry::Kind::oplog) {
+            chosen.push_back(true);
+            continue;
+        }
+        // A shortened name is known from its metadata only: read, and judged by the session.
+        const auto name = namespace_of(entry->database, entry->stem);
+        chosen.push_back(!name || scope.wants(name->database, name->collection));
+        names.push_back(entry->database);
+        if (name) names.push_back(fmt::format("{}.{}", name->database, name->collection));
+    }
+    const auto unmatched = scope.unmatched(names);
+    if (unmatched.empty()) return chosen;
+    std::ranges::sort(names);
+    const auto repeated = std::ranges::unique(names);
+    names.erase(repeated.begin(), repeated.end());
+    constexpr std::size_t kNamesShown = 20;
+    if (names.size() > kNamesShown) names.resize(kNamesShown);
+    return with_hint(
+        fail(Code::not_found, "--only: the backup holds no {}", printable(join(unmatched, ", "))),
+        fmt::format("it holds {}", printable(join(names, ", "))));
+}
+
+std::vector<ContentLine> mongodb_contents(std::span<const StoredEntry> entries) {
+    std::map<std::string, std::map<std::string, std::uint64_t>> databases;
+    for (const auto& stored : entries) {
+        const auto entry = parse_mongo_entry(stored.name);
+        if (!entry || entry->database.empty()) continue;
+        const auto name = namespace_of(entry->database, entry->stem);
+        // Users and roles are no collections that could be asked for.
+        if (name && RestoreScope::is_kept(name->database, name->collection)) continue;
+        if (entry->stem.starts_with(kAdminCopyPrefix)) continue;
+        auto& bytes = databases[entry->database][name ? name->collection : entry->stem];
+        if (entry->kind == MongoEntry::Kind::data) bytes += stored.size;
+    }
+    std::vector<ContentLine> lines;
+    for (const auto& [database, collections] : databases) {
+        std::uint64_t sum = 0;
+        for (const auto& [collection, bytes] : collections) sum += bytes;
+        lines.push_back({.kind = "database", .name = database, .bytes = sum});
+        for (const auto& [collection, bytes] : collections)
+            lines.push_back({.kind = "collection",
+                             .name = fmt::format("{}.{}", database, collection),
+                             .bytes = bytes});
+    }
+    return lines;
+}
+
+}  // namespace asb
