@@ -43,7 +43,7 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     case "$BODY" in *.tar.gz*) decrypt | gzip -d | tar -x -C "$TARGET" ;; *) decrypt | tar -x -C "$TARGET" ;; esac
 
    "bad decrypt" means the wrong key. config/, certificates/ and logs/ are your files, below their old paths. A config
-   backup ends here.
+   backup ends here. A logical PostgreSQL backup (there is a folder postgresql/logical) goes on with step 6.
 
 4. PostgreSQL: give the data directory its WAL, make it private, and take away what would tie it to the old server. (A
    backup of a standby holds standby.signal.)
@@ -69,6 +69,13 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
    into the archive of the old server.
 
     pg_ctl -D "$TARGET/postgresql/base" -l "$TARGET/postgresql/server.log" -o "$PG_OPTIONS -c archive_mode=off" -w start
+
+6. A logical backup: dumps in pg_dump's own format, which go into any running server of the same or a newer version. Name it
+   with PGHOST, PGPORT, PGUSER (a superuser) and PGPASSWORD. A role or database that is there already gives an error that
+   does no harm; make the tablespaces named at the end of globals.sql beforehand, or add --no-tablespaces.
+
+    psql --no-psqlrc --quiet --dbname=postgres --file="$TARGET/postgresql/logical/globals.sql"
+    for FIRST in "$TARGET"/postgresql/logical/*.dump "$TARGET"/postgresql/logical/*.dump.000001; do if [ -e "$FIRST" ]; then cat "${FIRST%.000001}"* | pg_restore --create --dbname=postgres; fi; done
 )NOTE";
 }
 
