@@ -172,7 +172,7 @@ class MongoServer:
             "resource": {"db": "", "collection": mongodb_data.BUCKETS}, "actions": ["find", "insert", "remove"]}])
         admin.command("createUser", ADMIN, pwd=ADMIN_PASSWORD, roles=["root", "buckets"])
         admin.command("createUser", BACKUP, pwd=BACKUP_PASSWORD, roles=["backup", "buckets"])
-        admin.command("createUser", RESTORE, pwd=RESTORE_PASSWORD, roles=["restore", "buckets"])
+        admin.command("createUser", RESTORE, pwd=RESTORE_PASSWORD, roles=["restore", "readWriteAnyDatabase", "buckets"])
         self.stop()
         self.auth = True
         self.start()

@@ -177,4 +177,4 @@ def test_from_one_kind_of_server_into_the_other(source, tmp):
 
 def test_the_role_that_restores_needs_no_more(stage, restored):
     roles = restored.client().admin.command("usersInfo", RESTORE)["users"][0]["roles"]
-    assert {role["role"] for role in roles} == {"restore", "buckets"}
+    assert {role["role"] for role in roles} == {"restore", "readWriteAnyDatabase", "buckets"}
