@@ -6,21 +6,22 @@ import shutil
 import subprocess
 
 import pytest
-from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, MongoServer, tool
+from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, WHOLE_DEPLOYMENT, MongoServer, tool
 from lib.mongodb_fingerprint import differences
 from lib.mongodb_oplog import parse_optime
 from lib.product import Product
 from lib.stock_recipe import commands
 
 INCOMPLETE = 3
-# What stock mongorestore cannot do on these servers: it writes a time series' buckets, which only one of them has.
-NOT_BY_STOCK = {"py": set(), "rs": {"measures"}}
+# What stock mongorestore cannot do on these servers: the buckets of a time series are nobody's to write on one, and
+# the other names the collation of an index otherwise when it is made as mongorestore makes it.
+NOT_BY_STOCK = {"py": {"german"}, "rs": {"measures"}}
 
 
 @pytest.fixture(scope="module")
 def stage(mongo, module_tmp):
     product = Product(module_tmp / f"stock-{mongo.kind}", database_url=mongo.url())
-    product.facts = product.run("backup", "--json").json()["engines"]["mongodb"]
+    product.facts = product.run("backup", "--json", expect=WHOLE_DEPLOYMENT).json()["engines"]["mongodb"]
     product.source, product.before = mongo, mongo.fingerprint()
     return product
 
