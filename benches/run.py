@@ -103,6 +103,16 @@ pg1-user=postgres
             size = sum(p.stat().st_size for p in [self.folder / name, *(self.folder / name).rglob("*")] if p.is_file())
             print(f"stored by {name}: {size / 1e6:.0f} MB")
 
+    def logical(self):
+        """Figure: at most 0.35 of what a user would write instead."""
+        dumps = " && ".join(
+            f"pg_dump {self.libpq} {database} | gzip | openssl enc -aes-256-cbc -pbkdf2 -pass env:BACKUP_ENCRYPTION_KEY "
+            f"-out {self.folder}/scratch/{database}.enc" for database in ("auth", "postgres"))
+        compare("Logical backup, encrypted", [
+            self.ours("auth-service-backup, logical", "backup --quiet", self.fresh("logical"),
+                      POSTGRES_BACKUP_METHOD="logical", BACKUP_DIR=f"{self.folder}/logical"),
+            Contestant("pg_dump, gzip, openssl", dumps, self.fresh(), environment=self.environment)], self.rounds)
+
     def restore(self):
         body = next((self.folder / "ours").glob("*.tar.gz.enc"))
         clear = self.fresh("restored", "scratch")
@@ -151,7 +161,7 @@ def main():
     parser.add_argument("--gigabytes", type=float, default=1.2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--megabytes", type=float, default=320, help="of user documents in MongoDB")
-    parser.add_argument("--only", default="backup,restore,verify,memory,listing,mongodb")
+    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,mongodb")
     wanted = parser.parse_args()
     parts = wanted.only.split(",")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="asb-bench-"))

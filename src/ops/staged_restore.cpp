@@ -1,4 +1,5 @@
 #include "ops/staged_restore.hpp"
+#include "ops/consistency.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -255,6 +256,8 @@ Result<Report> resume_restore(const OpsContext& context, const RestoreOptions& o
     context.log.info("restore of {} ended well: {} ms", staged.manifest.name,
                      since(started).count());
     auto report = describe(sessions, staged.manifest.name, since(started));
+    report.text += consistency_line(staged.manifest);
+    report.document["inconsistent"] = is_inconsistent(staged.manifest);
     sessions.open.clear();  // what they have in the folder goes first
     if (const auto removed = folder->remove(staged.made_folder); !removed.ok()) {
         context.log.warning("what was prepared is still in {}: {}", folder->path(),

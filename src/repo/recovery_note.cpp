@@ -43,9 +43,8 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     case "$BODY" in *.tar.gz*) decrypt | gzip -d | tar -x -C "$TARGET" ;; *) decrypt | tar -x -C "$TARGET" ;; esac
 
    "bad decrypt" means the wrong key. config/, certificates/ and logs/ are your files, below their old paths. A config
-   backup ends here.
-
-   MongoDB goes on with step 6.
+   backup ends here. A logical PostgreSQL backup (there is a folder postgresql/logical) goes on with step 6,
+   one of MongoDB (a folder mongodb) with step 7.
 
 4. PostgreSQL: give the data directory its WAL, make it private, and take away what would tie it to the old server. (A
    backup of a standby holds standby.signal.)
@@ -72,11 +71,18 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
 
     pg_ctl -D "$TARGET/postgresql/base" -l "$TARGET/postgresql/server.log" -o "$PG_OPTIONS -c archive_mode=off" -w start
 
-6. MongoDB: join the parts of large collections.
+6. A logical backup: dumps in pg_dump's own format, which go into any running server of the same or a newer version. Name it
+   with PGHOST, PGPORT, PGUSER (a superuser) and PGPASSWORD. A role or database that is there already gives an error that
+   does no harm; make the tablespaces named at the end of globals.sql beforehand, or add --no-tablespaces.
+
+    psql --no-psqlrc --quiet --dbname=postgres --file="$TARGET/postgresql/logical/globals.sql"
+    for FIRST in "$TARGET"/postgresql/logical/*.dump "$TARGET"/postgresql/logical/*.dump.000001; do if [ -e "$FIRST" ]; then cat "${FIRST%.000001}"* | pg_restore --create --dbname=postgres; fi; done
+
+7. MongoDB: join the parts of large collections.
 
     find "$TARGET/mongodb" -name '*.bson.000001' | while read -r FIRST; do cat "${FIRST%.000001}".[0-9]* > "${FIRST%.000001}" && rm "${FIRST%.000001}".[0-9]*; done
 
-7. Restore with mongorestore (MongoDB's database tools, 100.x) into an empty server. MONGODB_URL says where to; it goes
+8. Restore with mongorestore (MongoDB's database tools, 100.x) into an empty server. MONGODB_URL says where to; it goes
    through a file, since a command line is public. Without --oplogReplay the collections are of different moments.
 
     (umask 077 && echo "uri: $MONGODB_URL" > "$TARGET/mongorestore.yaml")

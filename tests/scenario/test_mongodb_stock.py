@@ -50,7 +50,7 @@ class Recipe:
 @pytest.fixture(scope="module")
 def recipe(stage):
     made = Recipe(stage)
-    made.run(1, 2, 3, 6)
+    made.run(1, 2, 3, 7)
     return made
 
 
@@ -64,7 +64,7 @@ def test_the_recipe_with_stock_mongorestore_gives_the_same(stage, recipe):
     with MongoServer.create(stage.source.kind, stage.folder / "by-stock") as server:
         exclude = " ".join(f"--nsExclude={name}" for name in ["admin.*", *(f"auth.{one}" for one in left_out)])
         url = server.url(ADMIN, ADMIN_PASSWORD)
-        recipe.run(1, 7, MONGODB_URL=url, MONGORESTORE_OPTIONS=exclude)  # no --oplogReplay: it needs applyOps
+        recipe.run(1, 8, MONGODB_URL=url, MONGORESTORE_OPTIONS=exclude)  # no --oplogReplay: it needs applyOps
         expected, found = without_these(stage.before, left_out), without_these(server.fingerprint(), left_out)
         assert differences(expected, found) == []
 

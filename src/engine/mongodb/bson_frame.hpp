@@ -31,7 +31,7 @@ class BsonFramer {
     Status finish();
 
   private:
-    Result<std::size_t> length_of(Bytes begin) const;
+    [[nodiscard]] Result<std::size_t> length_of(Bytes begin) const;
     Status fill(Bytes& bytes);
     Status pass(Bytes document);
     [[nodiscard]] Error damaged(std::string_view what) const;

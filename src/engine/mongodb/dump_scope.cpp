@@ -89,9 +89,11 @@ void Planner::measure(ReadPlan& read) {
 
 void Planner::add_read(const std::string& database, const CollectionInfo& info,
                        const std::set<std::string>& names) {
-    // mongod keeps a time series in buckets; a server that has none is read as it is.
+    // mongod keeps a time series in buckets, and what has its name is a view of them, without a
+    // UUID. Servers that have none, or only show some, keep measurements and are read as they are:
+    // their oplog tells of measurements, and they take no buckets.
     const std::string buckets = std::string(kBucketsPrefix) + info.name;
-    const bool in_buckets = info.is_timeseries() && names.contains(buckets);
+    const bool in_buckets = info.is_timeseries() && names.contains(buckets) && info.uuid.empty();
     ReadPlan read{.database = database,
                   .collection = in_buckets ? buckets : info.name,
                   .folder = database,

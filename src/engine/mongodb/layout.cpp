@@ -95,7 +95,7 @@ int hex_value(char c) {
 
 std::string collection_stem(std::string_view collection) {
     if (collection.starts_with(kAdminCopyPrefix)) return std::string(collection);
-    const std::string escaped = query_escape(collection);
+    std::string escaped = query_escape(collection);
     if (escaped.size() <= kStemBytesMax) return escaped;
     return fmt::format("{}{}{}", escaped.substr(0, kStemBytesKept), kShortened,
                        name_digest(collection));

@@ -174,6 +174,9 @@ Result<std::vector<bool>> choose_mongodb_entries(const Settings& settings,
         // A shortened name is known from its metadata only: read, and judged by the session.
         const auto name = namespace_of(entry->database, entry->stem);
         chosen.push_back(!name || scope.wants(name->database, name->collection));
+        // Users and roles come with a whole restore only.
+        if (name && RestoreScope::is_kept(name->database, name->collection)) continue;
+        if (entry->stem.starts_with(kAdminCopyPrefix)) continue;
         names.push_back(entry->database);
         if (name) names.push_back(fmt::format("{}.{}", name->database, name->collection));
     }

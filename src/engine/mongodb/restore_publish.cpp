@@ -25,6 +25,25 @@ bool is_copied(const StagedCollection& collection, bool keep_options) {
     return !keep_options && !view_of(collection.options).empty();
 }
 
+// A server tells the span that follows from a granularity, but some take only one of the two.
+std::string creatable_options(const StagedCollection& collection) {
+    BsonWriter options;
+    for (const auto& field : view_of(collection.options)) {
+        const bool spelled_out = field.key == "timeseries" && field.is(BsonType::document) &&
+                                 view_of(field).find("granularity") &&
+                                 !view_of(field).find("bucketRoundingSeconds");
+        if (!spelled_out) {
+            options.add(field);
+            continue;
+        }
+        BsonWriter series;
+        for (const auto& part : view_of(field))
+            if (part.key != "bucketMaxSpanSeconds") series.add(part);
+        options.add_document(field.key, as_bytes(series.finish()));
+    }
+    return options.finish();
+}
+
 }  // namespace
 
 Status MongoRestoreSession::publish() {
@@ -42,12 +61,12 @@ Status MongoRestoreSession::publish() {
 }
 
 Status MongoRestoreSession::build_all_indexes() {
-    ASB_TRY(const bool keep_options, renames_keep_options());
+    ASB_TRY(keep_options_, renames_keep_options());
     Mutex mutex;
     std::vector<std::string> failed;
     for (const auto& collection : catalog_.all()) {
         if (collection->staged.empty() || collection->indexes.empty() ||
-            is_copied(*collection, keep_options))
+            is_copied(*collection, keep_options_))
             continue;
         ASB_CHECK(
             workers_->submit([&, own = collection.get()](MongoConnection& connection) -> Status {
@@ -107,8 +126,7 @@ Status MongoRestoreSession::plan_old(const std::string& home, SwapJournal& journ
     return {};
 }
 
-void MongoRestoreSession::plan_new(const std::string& home, bool keep_options,
-                                   SwapJournal& journal) {
+void MongoRestoreSession::plan_new(const std::string& home, SwapJournal& journal) {
     for (const auto& collection : catalog_.all()) {
         if (collection->home != home || collection->kept) continue;
         SwapItem item{.kind = SwapItem::Kind::replace, .name = collection->name};
@@ -117,9 +135,9 @@ void MongoRestoreSession::plan_new(const std::string& home, bool keep_options,
         if (collection->kind == StagedCollection::Kind::view) {
             item.kind = SwapItem::Kind::make_view;
             item.definition = collection->options;
-        } else if (is_copied(*collection, keep_options)) {
+        } else if (is_copied(*collection, keep_options_)) {
             item.kind = SwapItem::Kind::copy;
-            item.definition = collection->options;
+            item.definition = creatable_options(*collection);
             item.indexes = index_list(*collection);
             item.buckets = collection->buckets;
         }
@@ -127,23 +145,22 @@ void MongoRestoreSession::plan_new(const std::string& home, bool keep_options,
     }
 }
 
-Result<SwapJournal> MongoRestoreSession::plan_swap(const std::string& home, bool keep_options) {
+Result<SwapJournal> MongoRestoreSession::plan_swap(const std::string& home) {
     SwapJournal journal;
     journal.id = catalog_.restore_id();
     journal.owner = this_owner();
     journal.swapping = true;
     journal.drop_old = options_.drop_old;
     ASB_CHECK(plan_old(home, journal));
-    plan_new(home, keep_options, journal);
+    plan_new(home, journal);
     return journal;
 }
 
 Status MongoRestoreSession::swap_all() {
-    ASB_TRY(const bool keep_options, renames_keep_options());
     std::vector<CollectionSwap> swaps;
     std::vector<SwapJournal> journals;
     for (const auto& home : homes_) {
-        ASB_TRY(auto journal, plan_swap(home, keep_options));
+        ASB_TRY(auto journal, plan_swap(home));
         journals.push_back(journal);
         swaps.emplace_back(connection_, home, std::move(journal));
     }
@@ -164,6 +181,10 @@ Status MongoRestoreSession::swap_all() {
         ASB_CHECK(swap.finish());
         report_.insert(report_.end(), swap.kept().begin(), swap.kept().end());
     }
+    if (!keep_options_ && !report_.empty())
+        report_.emplace_back(
+            "warning: this server forgets a collection's options when it is renamed: what was "
+            "moved aside has its documents and indexes, but no validator, cap or collation");
     return {};
 }
 

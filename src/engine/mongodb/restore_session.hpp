@@ -61,9 +61,9 @@ class MongoRestoreSession final : public RestoreSession {
     Status check_counts();
     Status build_all_indexes();
     Result<bool> renames_keep_options();
-    Result<SwapJournal> plan_swap(const std::string& home, bool keep_options);
+    Result<SwapJournal> plan_swap(const std::string& home);
     Status plan_old(const std::string& home, SwapJournal& journal);
-    void plan_new(const std::string& home, bool keep_options, SwapJournal& journal);
+    void plan_new(const std::string& home, SwapJournal& journal);
     Status swap_all();
     Status undo(std::vector<CollectionSwap>& swaps, const Error& cause);
     Status merge();
@@ -90,7 +90,8 @@ class MongoRestoreSession final : public RestoreSession {
 
     std::vector<std::string> report_;
     std::vector<std::string> incomplete_;
-    bool settled_ = false;  // nothing is left to clean up, or the journal says what to finish
+    bool keep_options_ = true;  // of a collection that is renamed, on this server
+    bool settled_ = false;      // nothing is left to clean up, or the journal says what to finish
 };
 
 }  // namespace asb::mongodb

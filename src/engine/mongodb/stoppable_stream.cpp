@@ -255,6 +255,8 @@ std::unique_ptr<Stream> connect_unix(const mongoc_host_list_t& host, const StopT
         return nullptr;
     }
     std::memcpy(address.sun_path, host.host, length);
+    // libmongoc owns it in the end, and destroy_stream frees it.
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
     return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address, stop, deadline);
 }
 
@@ -277,6 +279,8 @@ std::unique_ptr<Stream> connect_tcp(const mongoc_host_list_t& host, const StopTo
     }
     const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
     for (const addrinfo* at = addresses.get(); at != nullptr; at = at->ai_next) {
+        // libmongoc owns it in the end, and destroy_stream frees it.
+        // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
         auto stream = connect_to(at->ai_addr, at->ai_addrlen, stop, deadline);
         if (stream != nullptr) return stream;
         problem = fmt::format("errno {}", errno);
@@ -342,6 +346,8 @@ mongoc_stream_t* initiate(const mongoc_uri_t* uri, const mongoc_host_list_t* hos
     }
     if (mongoc_uri_get_tls(uri)) return add_tls(std::move(stream), uri, *host, timeout_ms, error);
     return &stream.release()->base;
+    // libmongoc owns it in the end, and destroy_stream frees it.
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "engine/postgres/logical_programs.hpp"
+#include "engine/postgres/logical_server.hpp"
 #include "engine/postgres/server_error.hpp"
 #include "engine/postgres/server_identity.hpp"
 
@@ -42,16 +44,21 @@ std::optional<std::vector<std::string>> row(Connection& connection, const std::s
 
 class PostgresCheck {
   public:
-    PostgresCheck(std::string_view conninfo, const StopToken& stop)
-        : conninfo_(conninfo), stop_(stop) {}
+    PostgresCheck(const CheckOptions& options, const StopToken& stop)
+        : options_(options), stop_(stop) {}
 
     std::vector<CheckLine> run() {
+        if (options_.method == "logical") return run_logical();
         auto sql = open(ConnectionOptions::Mode::normal);
         auto replication = open(ConnectionOptions::Mode::replication);
         check_connection(sql, replication);
         if (!sql.ok() && !replication.ok()) return std::move(lines_);
         check_version(sql.ok() ? *sql : *replication);
         if (sql.ok()) check_role(*sql);
+        if (sql.ok() && !may_replicate_ && options_.method == "auto") {
+            check_dumping(*sql);
+            return std::move(lines_);
+        }
         check_pg_hba(sql, replication);
         if (sql.ok()) check_wal_level(*sql);
         if (sql.ok()) check_senders(*sql);
@@ -65,12 +72,30 @@ class PostgresCheck {
     }
 
   private:
+    std::vector<CheckLine> run_logical() {
+        auto sql = open(ConnectionOptions::Mode::normal);
+        check_connection(sql, sql);
+        if (!sql.ok()) return std::move(lines_);
+        check_version(*sql);
+        check_dumping(*sql);
+        return std::move(lines_);
+    }
+    // What pg_dump needs, and the lines that any backup has.
+    void check_dumping(Connection& sql) {
+        check_programs(sql);
+        check_databases();
+        check_size(sql);
+        check_tls(sql.target());
+        check_standby(sql);
+    }
     Result<Connection> open(ConnectionOptions::Mode mode) {
-        return Connection::open(conninfo_, {.mode = mode, .check_version = false}, stop_);
+        return Connection::open(options_.conninfo, {.mode = mode, .check_version = false}, stop_);
     }
     void check_connection(Result<Connection>& sql, const Result<Connection>& replication);
     void check_version(Connection& connection);
     void check_role(Connection& sql);
+    void check_programs(Connection& sql);
+    void check_databases();
     void check_pg_hba(Result<Connection>& sql, Result<Connection>& replication);
     void check_wal_level(Connection& sql);
     void check_senders(Connection& sql);
@@ -80,7 +105,7 @@ class PostgresCheck {
     void check_tls(const ConnectionTarget& target);
     void check_standby(Connection& sql);
 
-    std::string conninfo_;
+    CheckOptions options_;
     StopToken stop_;
     std::vector<CheckLine> lines_;
     bool may_replicate_ = true;
@@ -118,11 +143,45 @@ void PostgresCheck::check_role(Connection& sql) {
                          "WHERE rolname = current_user");
     may_replicate_ = may && may->front() == "t";
     const std::string& user = sql.target().user;
+    const auto fix = fmt::format("ALTER ROLE {} REPLICATION;", sql.quoted_identifier(user));
+    if (may_replicate_)
+        lines_.push_back(line(Verdict::ok, "role", user + " may replicate"));
+    else if (options_.method == "auto")
+        lines_.push_back(line(Verdict::warn, "role",
+                              user + " lacks the REPLICATION attribute, so backups are logical",
+                              fix));
+    else
+        lines_.push_back(
+            line(Verdict::fail, "role", user + " lacks the REPLICATION attribute", fix));
+}
+
+void PostgresCheck::check_programs(Connection& sql) {
+    const auto found =
+        postgres::find_client_programs(options_.bin_dir, sql.server_version() / 10000, stop_);
+    lines_.push_back(found.ok() ? line(Verdict::ok, "pg_dump",
+                                       fmt::format("{} in {}", found->version, found->folder))
+                                : failed("pg_dump", found.error()));
+}
+
+void PostgresCheck::check_databases() {
+    const auto server = postgres::look_at_server(options_.conninfo, stop_);
+    if (!server.ok()) {
+        lines_.push_back(failed("databases", server.error()));
+        return;
+    }
+    const auto& catalog = server->catalog;
     lines_.push_back(
-        may_replicate_
-            ? line(Verdict::ok, "role", user + " may replicate")
-            : line(Verdict::fail, "role", user + " lacks the REPLICATION attribute",
-                   fmt::format("ALTER ROLE {} REPLICATION;", sql.quoted_identifier(user))));
+        server->closed.empty()
+            ? line(Verdict::ok, "databases",
+                   counted(catalog.databases.size(), "database") + " may be read")
+            : line(Verdict::warn, "databases", "left out: " + join(server->closed, "; "),
+                   "let the role connect to them; until then every backup ends with exit 3"));
+    lines_.push_back(
+        catalog.roles.passwords
+            ? line(Verdict::ok, "role passwords", "may be read")
+            : line(Verdict::warn, "role passwords", "may not be read: the roles come without them",
+                   fmt::format("GRANT pg_read_all_data TO {}; where the service allows it",
+                               server->user)));
 }
 
 // pg_hba.conf is judged before the role, so a role too weak shows that its line is there.
@@ -230,8 +289,8 @@ void PostgresCheck::check_standby(Connection& sql) {
 
 }  // namespace
 
-std::vector<CheckLine> check_postgres(std::string_view conninfo, const StopToken& stop) {
-    return PostgresCheck(conninfo, stop).run();
+std::vector<CheckLine> check_postgres(const CheckOptions& options, const StopToken& stop) {
+    return PostgresCheck(options, stop).run();
 }
 
 }  // namespace asb

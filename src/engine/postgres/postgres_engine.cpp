@@ -2,7 +2,8 @@
 
 #include <array>
 
-#include "engine/postgres/base_backup.hpp"
+#include "engine/postgres/logical_choice.hpp"
+#include "engine/postgres/only_entries.hpp"
 #include "engine/postgres/postgres_check.hpp"
 #include "engine/postgres/restore_entry.hpp"
 
@@ -16,8 +17,10 @@ constexpr std::array kOptions = {
     Option{.name = "POSTGRES_BACKUP_METHOD",
            .kind = OptionKind::choice,
            .default_value = "auto",
-           .summary = "how PostgreSQL is backed up: physical copies the whole cluster",
-           .choices = "auto|physical"},
+           .summary =
+               "how PostgreSQL is backed up: physical copies the whole cluster, logical dumps "
+               "each database; auto: logical where the role may not replicate",
+           .choices = "auto|physical|logical"},
     Option{.name = "POSTGRES_BIN_DIR",
            .kind = OptionKind::path,
            .default_value = "",
@@ -36,10 +39,13 @@ class PostgresEngine final : public Engine {
     [[nodiscard]] std::string_view name() const override { return kName; }
     [[nodiscard]] std::span<const Component> components() const override { return kComponents; }
     std::vector<CheckLine> check(StopToken stop) override {
-        return check_postgres(settings_.text("DATABASE_URL"), stop);
+        return check_postgres({.conninfo = settings_.text("DATABASE_URL"),
+                               .method = settings_.text("POSTGRES_BACKUP_METHOD"),
+                               .bin_dir = settings_.text("POSTGRES_BIN_DIR")},
+                              stop);
     }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
-        return open_base_backup(settings_, context);
+        return open_postgres_session(settings_, context);
     }
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
         return plan_postgres_restore(settings_, request, facts);
@@ -48,6 +54,17 @@ class PostgresEngine final : public Engine {
                                                          const Json& facts,
                                                          SessionContext context) override {
         return open_postgres_restore(settings_, request, facts, context);
+    }
+    Result<std::vector<bool>> choose_entries(const RestoreRequest& request, const Json& facts,
+                                             std::span<const StoredEntry> entries) override {
+        ASB_TRY(auto chosen, Engine::choose_entries(request, facts, entries));
+        ASB_CHECK(postgres::choose_dumps(settings_.text("DATABASE_URL"), request, facts, entries,
+                                         chosen));
+        return chosen;
+    }
+    std::vector<ContentLine> contents(const Json& facts,
+                                      std::span<const StoredEntry> entries) override {
+        return postgres::list_databases(facts, entries);
     }
 
   private:
@@ -58,7 +75,8 @@ class PostgresEngine final : public Engine {
 
 const EngineDriver kPostgresEngine = {
     .name = kName,
-    .summary = "PostgreSQL 15 to 18, physical, over the replication protocol",
+    .summary =
+        "PostgreSQL 15 to 18, physical over the replication protocol, or logical with pg_dump",
     .url_schemes = kSchemes,
     .options = kOptions,
     .open = [](const Settings& settings) -> std::unique_ptr<Engine> {

@@ -17,6 +17,11 @@ Result<BackupIdentity> read_identity(const Json& facts) {
     };
     identity.version = text("version");
     identity.end_lsn = text("end_lsn");
+    identity.logical = text("method") == "logical";
+    const auto dump_major = facts.find("pg_dump_major");
+    identity.dump_major = dump_major != facts.end() && dump_major->is_number_integer()
+                              ? dump_major->get<int>()
+                              : identity.major;
     return identity;
 }
 

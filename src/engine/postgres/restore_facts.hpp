@@ -11,11 +11,13 @@ namespace asb::postgres {
 
 struct BackupIdentity {
     int major = 0;
-    std::string version;  // "15.20"
-    std::string end_lsn;  // where recovery ends; may be empty
+    std::string version;   // "15.20"
+    std::string end_lsn;   // where recovery ends; may be empty
+    bool logical = false;  // dumps, not a data directory
+    int dump_major = 0;    // logical: of the pg_dump that wrote them
 };
 
-// `damaged` when `facts` is not of a physical PostgreSQL backup.
+// `damaged` when `facts` is not of a PostgreSQL backup.
 Result<BackupIdentity> read_identity(const Json& facts);
 
 // Refuses with `space` when less than `bytes` are free where `path` is or will be.

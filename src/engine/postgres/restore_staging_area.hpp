@@ -11,7 +11,8 @@
 
 namespace asb::postgres {
 
-// The folder under which staging areas are made: `asked` (of --resume), else $TMPDIR, else /var/tmp.
+// The folder under which staging areas are made: `asked` (of --resume), else $TMPDIR, else
+// /var/tmp.
 std::string staging_base(const std::string& asked);
 
 // "<base>/auth-service-backup-restore-XXXXXX", 0700, the owner's; locked (flock) while its run

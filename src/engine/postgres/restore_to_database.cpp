@@ -4,8 +4,10 @@
 
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
-#include "engine/postgres/swap_check.hpp"
+#include "engine/postgres/logical_rows.hpp"
+#include "engine/postgres/logical_source.hpp"
 #include "engine/postgres/swap_database.hpp"
+#include "engine/postgres/swap_physical_source.hpp"
 #include "io/file.hpp"
 
 namespace asb::postgres {
@@ -20,19 +22,18 @@ Result<std::unique_ptr<DatabaseRestoreSession>> DatabaseRestoreSession::open(
 
 Status DatabaseRestoreSession::prepare() {
     ASB_TRY(area_, StagingArea::make(options_.staging_base, options_.owner));
-    const auto data = area_->below("data");
-    // Where tablespaces are told to go matters for a data directory; here they stay in the area.
-    ASB_TRY(auto tablespaces, place_tablespaces(RestoreRequest{}, data, options_.facts));
-    ASB_TRY(writer_, DataDirectoryWriter::open({.target = data,
-                                                .tablespaces = std::move(tablespaces),
-                                                .owner = options_.owner,
-                                                .jobs = options_.jobs,
-                                                .force = false,
-                                                .drop_old = false,
-                                                .durable = false,
-                                                .major = options_.programs.major,
-                                                .notes = {}},
-                                               context_));
+    if (options_.logical) {
+        ASB_TRY(auto wanted, wanted_databases(options_.url, options_.all_databases, options_.only));
+        ASB_TRY(source_,
+                LogicalSource::make({.programs = options_.client, .wanted = std::move(wanted)},
+                                    *area_, context_));
+        return {};
+    }
+    ASB_TRY(source_, PhysicalSource::make({.programs = options_.programs,
+                                           .owner = options_.owner,
+                                           .jobs = options_.jobs,
+                                           .facts = options_.facts},
+                                          *area_, context_));
     return {};
 }
 
@@ -66,34 +67,80 @@ void DatabaseRestoreSession::clean_target() {
 }
 
 Status DatabaseRestoreSession::publish() {
-    ASB_CHECK(writer_->publish());
-    ASB_TRY(instance_, PrivateInstance::start({.programs = options_.programs,
-                                               .data_directory = writer_->directory(),
-                                               .owner = options_.owner,
-                                               .jobs = options_.jobs},
-                                              *area_, context_));
+    ASB_CHECK(source_->open());
     ASB_CHECK(open_server());
     ASB_TRY(const auto databases, choose_databases());
+    if (options_.only.pieces) return restore_pieces(databases.front());
     for (const auto& database : databases) ASB_CHECK(plan_exchange(database));
     ASB_CHECK(drop_leftovers());
+    ASB_CHECK(copy_the_roles());
+    for (auto& exchange : exchanges_) ASB_CHECK(copy_and_check(exchange));
+    return exchange();
+}
+
+Status DatabaseRestoreSession::copy_the_roles() {
     if (const int error = fail_point("swap.roles"))
         return errno_error(error, "cannot copy the roles to", target_->address());
-    ASB_TRY(roles_, copy_roles(*instance_, *target_));
-    for (std::size_t i = 0; i < exchanges_.size(); ++i) ASB_CHECK(copy_and_check(exchanges_[i], i));
-    return exchange();
+    ASB_TRY(const auto roles, source_->roles());
+    ASB_TRY(roles_, copy_roles(roles, *target_));
+    return {};
+}
+
+// Into the database that is there, in one transaction; or into a new one that gets these alone.
+Status DatabaseRestoreSession::restore_pieces(const std::string& database) {
+    ASB_TRY(const auto occupancy, target_->occupancy(database));
+    ASB_TRY(const auto dump, source_->dump(database, options_.jobs));
+    ASB_TRY(auto list, list_pieces(dump, options_.only));
+    if (occupancy == Occupancy::missing) {
+        use_list_ = area_->below("use-list");
+        auto schemas = list.pieces.needed_schemas();
+        schemas.erase("public");
+        ASB_CHECK(write_use_list(list, schemas, Grants::with, use_list_));
+        ASB_CHECK(plan_exchange(database));
+        ASB_CHECK(drop_leftovers());
+        ASB_CHECK(copy_the_roles());
+        ASB_CHECK(copy_and_check(exchanges_.front()));
+        return exchange();
+    }
+    PieceRestore pieces(
+        std::move(list), *target_, *area_,
+        {.database = database, .force = options_.force, .drop_old = options_.drop_old}, context_);
+    ASB_CHECK(pieces.prepare());
+    ASB_CHECK(drop_leftovers());
+    ASB_CHECK(copy_the_roles());
+    ASB_TRY(const bool keep_tablespaces, has_tablespaces_of(database));
+    ASB_CHECK(pieces.run(keep_tablespaces));
+    published_ = true;
+    return_memberships(target_->maintenance(), roles_);
+    report_.insert(report_.end(), pieces.report().begin(), pieces.report().end());
+    incomplete_ = pieces.incomplete();
+    describe_roles();
+    return {};
+}
+
+Result<bool> DatabaseRestoreSession::has_tablespaces_of(const std::string& database) {
+    ASB_TRY(const auto description, source_->describe(database));
+    for (const auto& tablespace : description.tablespaces) {
+        const std::vector<std::string> name{tablespace};
+        ASB_TRY(const auto found, target_->maintenance().query_params(
+                                      "SELECT FROM pg_tablespace WHERE spcname = $1", name));
+        if (PQntuples(found.get()) == 0) return false;
+    }
+    return true;
 }
 
 Status DatabaseRestoreSession::open_server() {
     // Only now: a session opened before the archive was read might have been cut off meanwhile.
     ASB_TRY(auto server,
-            TargetServer::open(options_.url, options_.all_databases, options_.programs.major,
-                               new_restore_id(), context_.stop));
+            TargetServer::open(options_.url, options_.all_databases || !options_.only.empty(),
+                               options_.major, new_restore_id(), context_.stop));
     target_.emplace(std::move(server));
     return {};
 }
 
 Result<std::vector<std::string>> DatabaseRestoreSession::choose_databases() {
-    ASB_TRY(auto all, list_databases(*instance_));
+    ASB_TRY(auto all, source_->databases());
+    if (!options_.only.empty()) return choose_named(options_.only, all);
     if (options_.all_databases) return all;
     const auto& wanted = target_->url_database();
     if (std::find(all.begin(), all.end(), wanted) != all.end())
@@ -121,26 +168,32 @@ Status DatabaseRestoreSession::drop_leftovers() {
     return {};
 }
 
-Status DatabaseRestoreSession::copy_and_check(Exchange& exchange, std::size_t number) {
-    ASB_TRY(exchange.comment,
-            copy_database(*instance_, *target_,
-                          {.database = exchange.database,
-                           .copy = exchange.copy,
-                           .dump_folder = area_->below("dump") + std::to_string(number),
-                           .jobs = options_.jobs},
-                          report_, context_));
+Status DatabaseRestoreSession::copy_and_check(Exchange& exchange) {
+    ASB_TRY(exchange.comment, copy_database(*source_, *target_,
+                                            {.database = exchange.database,
+                                             .copy = exchange.copy,
+                                             .jobs = options_.jobs,
+                                             .use_list = use_list_},
+                                            report_, context_));
     context_.progress.begin_stage(fmt::format("checking database {}", exchange.database), 0);
     if (const int error = fail_point("swap.check"))
         return errno_error(error, "cannot check database", exchange.copy);
-    ASB_TRY(auto source, instance_->connect(exchange.database));
-    ASB_TRY(auto copy, target_->connect(exchange.copy));
-    ASB_TRY(const auto seen, compare_databases(source, copy));
+    ASB_TRY(const auto seen, check_copy(exchange));
+    ASB_CHECK(source_->discard(exchange.database));
     report_.push_back(
         fmt::format("database \"{}\" at {} holds the backup: {} relations, {} rows, "
                     "{} sequences, {} large objects, all compared",
                     exchange.database, target_->address(), seen.relations, seen.rows,
                     seen.sequences, seen.large_objects));
     return {};
+}
+
+Result<Compared> DatabaseRestoreSession::check_copy(const Exchange& exchange) {
+    ASB_TRY(auto copy, target_->connect(exchange.copy));
+    if (use_list_.empty()) return source_->compare(exchange.database, copy);
+    ASB_TRY(const auto dump, source_->dump(exchange.database, options_.jobs));
+    ASB_TRY(const auto counted, count_dump(dump, exchange.database, context_.stop, use_list_));
+    return compare_with_dump(counted, copy);
 }
 
 Status DatabaseRestoreSession::exchange() {

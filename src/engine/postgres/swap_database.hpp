@@ -6,28 +6,27 @@
 #include <string>
 #include <vector>
 
-#include "engine/postgres/private_instance.hpp"
+#include "engine/engine.hpp"
+#include "engine/postgres/swap_source.hpp"
 #include "engine/postgres/swap_target.hpp"
 
 namespace asb::postgres {
 
-// Databases of the backup that a user may connect to, templates left out, by name.
-Result<std::vector<std::string>> list_databases(PrivateInstance& source);
-
 struct CopyOptions {
     std::string database;
-    std::string copy;         // the name on the target
-    std::string dump_folder;  // must not exist; removed again
+    std::string copy;  // the name on the target
     unsigned jobs = 2;
+    std::string use_list = {};  // a file for pg_restore's --use-list: only that; empty: everything
 };
 
-// Creates `copy` with the encoding, locale and owner of `database`, fills it with pg_dump and
-// pg_restore, gives it the database's own grants and settings, and gathers statistics.
+// Creates `copy` with the encoding, locale and owner of `database`, fills it from the source's dump
+// with pg_restore, gives it the database's own grants and settings, and gathers statistics. The
+// source's dump stays for a comparison; the caller discards it.
 // Returns the comment that the database shall have once it takes its place: until then its
 // comment says that it is half made.
 // Lines worth telling the operator go to `notes`. On error the half-made database stays for the
 // caller to drop.
-Result<std::optional<std::string>> copy_database(PrivateInstance& source, TargetServer& target,
+Result<std::optional<std::string>> copy_database(CopySource& source, TargetServer& target,
                                                  const CopyOptions& options,
                                                  std::vector<std::string>& notes,
                                                  const SessionContext& context);

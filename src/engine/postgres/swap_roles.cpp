@@ -10,29 +10,6 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-constexpr const char* kRolesQuery =
-    "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, "
-    "rolreplication, rolbypassrls, rolconnlimit, rolpassword, rolvaliduntil, "
-    "shobj_description(oid, 'pg_authid') FROM pg_authid WHERE rolname !~ '^pg_' ORDER BY rolname";
-constexpr const char* kSettingsQuery =
-    "SELECT r.rolname, unnest(s.setconfig) FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = "
-    "s.setrole WHERE s.setdatabase = 0 ORDER BY 1, 2";
-
-enum Column {
-    name_column,
-    super_column,
-    inherit_column,
-    createrole_column,
-    createdb_column,
-    login_column,
-    replication_column,
-    bypassrls_column,
-    limit_column,
-    password_column,
-    until_column,
-    comment_column
-};
-
 Result<Names> names_on(Connection& connection) {
     ASB_TRY(const auto rows, connection.query("SELECT rolname FROM pg_roles"));
     Names names;
@@ -40,18 +17,15 @@ Result<Names> names_on(Connection& connection) {
     return names;
 }
 
-std::string yes_or_no(const PgResult& rows, int row, int column, const char* attribute) {
-    return fmt::format(" {}{}", cell(rows, row, column) == "t" ? "" : "NO", attribute);
+std::string yes_or_no(bool yes, const char* attribute) {
+    return fmt::format(" {}{}", yes ? "" : "NO", attribute);
 }
 
-// One copying of roles; holds both sessions for its length.
+// One copying of roles; holds the session for its length.
 class RoleCopy {
   public:
-    RoleCopy(Connection& source, TargetServer& target, std::string own_role)
-        : source_(source),
-          server_(target),
-          target_(target.maintenance()),
-          own_role_(std::move(own_role)) {}
+    RoleCopy(const RoleList& list, TargetServer& target)
+        : list_(list), server_(target), target_(target.maintenance()) {}
 
     Result<CopiedRoles> run() {
         ASB_TRY(existing_, names_on(target_));
@@ -66,100 +40,84 @@ class RoleCopy {
   private:
     Status copy_everything() {
         ASB_CHECK(create_roles());
-        ASB_CHECK(copy_memberships());
+        for (const auto& membership : list_.memberships) ASB_CHECK(copy_membership(membership));
         ASB_CHECK(copy_settings());
         return server_.superuser() ? Status() : borrow_memberships();
     }
 
     Status create_roles() {
-        ASB_TRY(const auto rows, source_.query(kRolesQuery));
-        for (int row = 0; row < PQntuples(rows.get()); ++row) {
-            const std::string name(cell(rows, row, name_column));
-            if (name == own_role_) continue;
-            backed_up_.insert(name);
-            if (existing_.contains(name)) {
-                result_.kept.push_back(name);
+        for (const auto& role : list_.roles) {
+            backed_up_.insert(role.name);
+            if (existing_.contains(role.name)) {
+                result_.kept.push_back(role.name);
                 continue;
             }
-            ASB_CHECK(target_.execute(create_statement(rows, row)));
-            ASB_CHECK(copy_comment(rows, row));
-            created_.insert(name);
-            result_.created.push_back(name);
+            ASB_CHECK(target_.execute(create_statement(role)));
+            ASB_CHECK(copy_comment(role));
+            created_.insert(role.name);
+            result_.created.push_back(role.name);
+            if (!list_.passwords && role.login)
+                result_.notes.push_back(
+                    fmt::format("role \"{}\" was created without its password, which the backup "
+                                "does not hold: ALTER ROLE {} PASSWORD '...';",
+                                role.name, identifier(role.name)));
         }
         return {};
     }
 
-    std::string create_statement(const PgResult& rows, int row) {
-        auto sql = "CREATE ROLE " + identifier(cell(rows, row, name_column)) + " WITH";
-        sql += privileged(rows, row, super_column, "SUPERUSER");
-        sql += yes_or_no(rows, row, inherit_column, "INHERIT");
-        sql += yes_or_no(rows, row, createrole_column, "CREATEROLE");
-        sql += yes_or_no(rows, row, createdb_column, "CREATEDB");
-        sql += yes_or_no(rows, row, login_column, "LOGIN");
-        sql += privileged(rows, row, replication_column, "REPLICATION");
-        sql += privileged(rows, row, bypassrls_column, "BYPASSRLS");
-        sql += fmt::format(" CONNECTION LIMIT {}", cell(rows, row, limit_column));
-        if (!is_null(rows, row, password_column))
-            sql += " PASSWORD " + target_.quoted_literal(cell(rows, row, password_column));
-        if (!is_null(rows, row, until_column))
-            sql += " VALID UNTIL " + target_.quoted_literal(cell(rows, row, until_column));
+    std::string create_statement(const RoleList::Role& role) {
+        auto sql = "CREATE ROLE " + identifier(role.name) + " WITH";
+        sql += privileged(role, role.superuser, "SUPERUSER");
+        sql += yes_or_no(role.inherit, "INHERIT");
+        sql += yes_or_no(role.create_role, "CREATEROLE");
+        sql += yes_or_no(role.create_database, "CREATEDB");
+        sql += yes_or_no(role.login, "LOGIN");
+        sql += privileged(role, role.replication, "REPLICATION");
+        sql += privileged(role, role.bypass_rls, "BYPASSRLS");
+        sql += " CONNECTION LIMIT " + role.connection_limit;
+        if (role.password) sql += " PASSWORD " + target_.quoted_literal(*role.password);
+        if (role.valid_until) sql += " VALID UNTIL " + target_.quoted_literal(*role.valid_until);
         return sql;
     }
 
     // An attribute that only a superuser may give; without one it is named instead.
-    std::string privileged(const PgResult& rows, int row, int column, const char* attribute) {
-        if (server_.superuser()) return yes_or_no(rows, row, column, attribute);
-        if (cell(rows, row, column) == "t")
+    std::string privileged(const RoleList::Role& role, bool yes, const char* attribute) {
+        if (server_.superuser()) return yes_or_no(yes, attribute);
+        if (yes)
             result_.notes.push_back(
                 fmt::format("role \"{}\" was created without {}: only a superuser may give it",
-                            cell(rows, row, name_column), attribute));
+                            role.name, attribute));
         return "";
     }
 
-    Status copy_comment(const PgResult& rows, int row) {
-        if (is_null(rows, row, comment_column)) return {};
-        return target_.execute("COMMENT ON ROLE " + identifier(cell(rows, row, name_column)) +
-                               " IS " + target_.quoted_literal(cell(rows, row, comment_column)));
+    Status copy_comment(const RoleList::Role& role) {
+        if (!role.comment) return {};
+        return target_.execute("COMMENT ON ROLE " + identifier(role.name) + " IS " +
+                               target_.quoted_literal(*role.comment));
     }
 
-    Status copy_memberships() {
-        // Version 16 brought the two further options.
-        const bool options = source_.server_version() >= 160000;
-        ASB_TRY(const auto rows,
-                source_.query(fmt::format(
-                    "SELECT r.rolname, m.rolname, a.admin_option{} FROM pg_auth_members a JOIN "
-                    "pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member ORDER BY "
-                    "1, 2",
-                    options ? ", a.inherit_option, a.set_option" : "")));
-        for (int row = 0; row < PQntuples(rows.get()); ++row)
-            ASB_CHECK(copy_membership(rows, row, options));
-        return {};
-    }
-
-    Status copy_membership(const PgResult& rows, int row, bool options) {
-        const std::string role(cell(rows, row, 0)), member(cell(rows, row, 1));
-        if (!created_.contains(role) && !created_.contains(member)) return {};
-        if (!created_.contains(role) && !existing_.contains(role)) {
+    Status copy_membership(const RoleList::Membership& given) {
+        if (!created_.contains(given.role) && !created_.contains(given.member)) return {};
+        if (!created_.contains(given.role) && !existing_.contains(given.role)) {
             result_.notes.push_back(fmt::format(
                 "role \"{}\" does not become a member of \"{}\", which this server does not have",
-                member, role));
+                given.member, given.role));
             return {};
         }
-        auto sql = fmt::format("GRANT {} TO {}", identifier(role), identifier(member));
-        if (options)
-            sql += fmt::format(" WITH ADMIN {}, INHERIT {}, SET {}", truth(rows, row, 2),
-                               truth(rows, row, 3), truth(rows, row, 4));
-        else if (cell(rows, row, 2) == "t")
+        auto sql = fmt::format("GRANT {} TO {}", identifier(given.role), identifier(given.member));
+        if (given.has_options)
+            sql += fmt::format(" WITH ADMIN {}, INHERIT {}, SET {}", truth(given.admin),
+                               truth(given.inherit), truth(given.set));
+        else if (given.admin)
             sql += " WITH ADMIN OPTION";
         return target_.execute(sql);
     }
 
     Status copy_settings() {
-        ASB_TRY(const auto rows, source_.query(kSettingsQuery));
-        for (int row = 0; row < PQntuples(rows.get()); ++row) {
-            if (!created_.contains(cell(rows, row, 0))) continue;
-            ASB_CHECK(target_.execute("ALTER ROLE " + identifier(cell(rows, row, 0)) + " " +
-                                      set_clause(target_, cell(rows, row, 1))));
+        for (const auto& setting : list_.settings) {
+            if (!created_.contains(setting.role)) continue;
+            ASB_CHECK(target_.execute("ALTER ROLE " + identifier(setting.role) + " " +
+                                      set_clause(target_, setting.text)));
         }
         return {};
     }
@@ -183,14 +141,11 @@ class RoleCopy {
     [[nodiscard]] std::string identifier(std::string_view name) const {
         return target_.quoted_identifier(name);
     }
-    static const char* truth(const PgResult& rows, int row, int column) {
-        return cell(rows, row, column) == "t" ? "TRUE" : "FALSE";
-    }
+    static const char* truth(bool yes) { return yes ? "TRUE" : "FALSE"; }
 
-    Connection& source_;
+    const RoleList& list_;  // the caller's, for the copying
     TargetServer& server_;
     Connection& target_;
-    std::string own_role_;
     Names existing_;   // on the target, before
     Names backed_up_;  // in the backup
     Names created_;
@@ -199,9 +154,8 @@ class RoleCopy {
 
 }  // namespace
 
-Result<CopiedRoles> copy_roles(PrivateInstance& source, TargetServer& target) {
-    ASB_TRY(auto connection, source.connect(source.maintenance_database()));
-    return RoleCopy(connection, target, source.own_role()).run();
+Result<CopiedRoles> copy_roles(const RoleList& list, TargetServer& target) {
+    return RoleCopy(list, target).run();
 }
 
 void return_memberships(Connection& target, CopiedRoles& roles) {

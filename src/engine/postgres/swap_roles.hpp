@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/postgres/private_instance.hpp"
+#include "engine/postgres/swap_role_list.hpp"
 #include "engine/postgres/swap_target.hpp"
 
 namespace asb::postgres {
@@ -19,10 +19,9 @@ struct CopiedRoles {
     std::vector<std::string> borrowed;
 };
 
-// Creates on `target` the roles of `source` that it lacks, with attributes, password hashes,
-// memberships, settings and comments, in one transaction. Roles that begin with pg_ are the
-// server's.
-Result<CopiedRoles> copy_roles(PrivateInstance& source, TargetServer& target);
+// Creates on `target` the roles of `list` that it lacks, with attributes, password hashes,
+// memberships, settings and comments, in one transaction.
+Result<CopiedRoles> copy_roles(const RoleList& list, TargetServer& target);
 
 // Gives back the memberships that were borrowed; failures become notes.
 void return_memberships(Connection& target, CopiedRoles& roles);

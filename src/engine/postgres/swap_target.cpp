@@ -1,10 +1,10 @@
 #include "engine/postgres/swap_target.hpp"
 
 #include <array>
-#include <cstdlib>
 
 #include "base/text.hpp"
 #include "codec/digest.hpp"
+#include "engine/postgres/logical_programs.hpp"
 
 namespace asb::postgres {
 namespace {
@@ -33,17 +33,6 @@ constexpr const char* kLeftoverQuery =
     "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid) "
     "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = "
     "'auth-service-backup ' || right(d.datname, 20)) ORDER BY 1";
-
-std::string from_environment(const char* name) {
-    const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody calls setenv
-    return text == nullptr ? std::string() : std::string(text);
-}
-
-std::string resolve_database(const ConninfoWords& words, const std::string& user) {
-    if (auto name = word(words, "dbname"); !name.empty()) return name;
-    if (auto name = from_environment("PGDATABASE"); !name.empty()) return name;
-    return user;
-}
 
 std::string cut(std::string_view name, std::size_t bytes_max) {
     if (name.size() <= bytes_max) return std::string(name);
@@ -165,18 +154,7 @@ Result<Connection> TargetServer::connect_maintenance(const StopToken& stop) cons
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> TargetServer::environment() const {
-    ASB_TRY(const auto words, parse_conninfo(url_));
-    const PgConninfo known(PQconndefaults());
-    if (known == nullptr) return fail(Code::failed, "libpq has no memory left");
-    std::vector<std::pair<std::string, std::string>> values;
-    for (const PQconninfoOption* option = known.get(); option->keyword != nullptr; ++option) {
-        if (option->envvar == nullptr || std::string_view(option->keyword) == "dbname") continue;
-        auto value = word(words, option->keyword);
-        if (value.empty()) value = from_environment(option->envvar);
-        if (!value.empty()) values.emplace_back(option->envvar, std::move(value));
-    }
-    values.emplace_back("PGAPPNAME", application_name(id_));
-    return values;
+    return libpq_environment(url_, application_name(id_));
 }
 
 Result<Occupancy> TargetServer::occupancy(const std::string& database) {
