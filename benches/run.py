@@ -19,6 +19,7 @@ import data  # noqa: E402
 import listing  # noqa: E402
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer, _identity, hand_over  # noqa: E402
 from measure import Contestant, compare, run_once  # noqa: E402
+from mongodb import MongoBench  # noqa: E402
 
 BINARY = pathlib.Path(os.environ["ASB_BINARY"])
 KEY = "0123456789abcdef" * 4  # 64 hex digits, as a generated key has
@@ -144,23 +145,32 @@ pg1-user=postgres
         self.fresh("restored")()
 
 
+def postgres(folder, wanted, parts):
+    bench = Bench(folder, wanted.gigabytes, wanted.rounds)
+    try:
+        if "backup" not in parts:
+            run_once(bench.ours("backup", "backup --quiet"))
+        for part in parts:
+            listing.run(BINARY, folder) if part == "listing" else getattr(bench, part)()
+    finally:
+        bench.server.stop("immediate")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench")
     parser.add_argument("--gigabytes", type=float, default=1.2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing")
+    parser.add_argument("--megabytes", type=float, default=320, help="of user documents in MongoDB")
+    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,mongodb")
     wanted = parser.parse_args()
+    parts = wanted.only.split(",")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="asb-bench-"))
     folder.chmod(0o755)
     try:
-        bench = Bench(folder, wanted.gigabytes, wanted.rounds)
-        try:
-            if "backup" not in wanted.only:
-                run_once(bench.ours("backup", "backup --quiet"))
-            for part in wanted.only.split(","):
-                listing.run(BINARY, folder) if part == "listing" else getattr(bench, part)()
-        finally:
-            bench.server.stop("immediate")
+        if parts != ["mongodb"]:
+            postgres(folder, wanted, [part for part in parts if part != "mongodb"])
+        if "mongodb" in parts:
+            MongoBench(folder, BINARY, wanted.rounds, wanted.megabytes).run()
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
 

@@ -5,7 +5,7 @@ namespace asb {
 // Every command stands on a line that begins with four spaces, and runs in a POSIX shell; a test
 // does exactly that.
 std::string recovery_note() {
-    return R"NOTE(How to get the data back with stock tools: openssl (1.1.1 or newer), tar, gzip and PostgreSQL.
+    return R"NOTE(How to get the data back with stock tools: openssl (1.1.1 or newer), tar, gzip, and PostgreSQL or mongorestore.
 You need no auth-service-backup for this. With it, `restore.sh --list` and `restore.sh --backup-file NAME` do all of it.
 
 Objects of one backup, NAME being auth-service-backup-YYYYMMDD_HHMMSS (UTC):
@@ -43,7 +43,8 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     case "$BODY" in *.tar.gz*) decrypt | gzip -d | tar -x -C "$TARGET" ;; *) decrypt | tar -x -C "$TARGET" ;; esac
 
    "bad decrypt" means the wrong key. config/, certificates/ and logs/ are your files, below their old paths. A config
-   backup ends here. A logical PostgreSQL backup (there is a folder postgresql/logical) goes on with step 6.
+   backup ends here. A logical PostgreSQL backup (there is a folder postgresql/logical) goes on with step 6,
+   one of MongoDB (a folder mongodb) with step 7.
 
 4. PostgreSQL: give the data directory its WAL, make it private, and take away what would tie it to the old server. (A
    backup of a standby holds standby.signal.)
@@ -76,6 +77,16 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
 
     psql --no-psqlrc --quiet --dbname=postgres --file="$TARGET/postgresql/logical/globals.sql"
     for FIRST in "$TARGET"/postgresql/logical/*.dump "$TARGET"/postgresql/logical/*.dump.000001; do if [ -e "$FIRST" ]; then cat "${FIRST%.000001}"* | pg_restore --create --dbname=postgres; fi; done
+
+7. MongoDB: join the parts of large collections.
+
+    find "$TARGET/mongodb" -name '*.bson.000001' | while read -r FIRST; do cat "${FIRST%.000001}".[0-9]* > "${FIRST%.000001}" && rm "${FIRST%.000001}".[0-9]*; done
+
+8. Restore with mongorestore (MongoDB's database tools, 100.x) into an empty server. MONGODB_URL says where to; it goes
+   through a file, since a command line is public. Without --oplogReplay the collections are of different moments.
+
+    (umask 077 && echo "uri: $MONGODB_URL" > "$TARGET/mongorestore.yaml")
+    mongorestore --config "$TARGET/mongorestore.yaml" ${MONGORESTORE_OPTIONS---oplogReplay} "$TARGET/mongodb"
 )NOTE";
 }
 

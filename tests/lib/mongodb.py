@@ -24,6 +24,8 @@ ADMIN, ADMIN_PASSWORD = "administrator", "administrator-password-of-a-test"
 BACKUP, BACKUP_PASSWORD = "backup", "p@ss/word of:the backup user%"  # every character that a URL must escape
 RESTORE, RESTORE_PASSWORD = "restore", "p@ss/word of:the restore user%"
 PASSWORDS = (ADMIN_PASSWORD, BACKUP_PASSWORD, RESTORE_PASSWORD, mongodb_data.APP_PASSWORD)
+# Exit codes of a backup of all databases: secantusd-py shows no credentials for all of them at once.
+WHOLE_DEPLOYMENT = (0, 3)
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 60
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -171,8 +173,9 @@ class MongoServer:
         admin.command("createRole", "buckets", roles=[], privileges=[{
             "resource": {"db": "", "collection": mongodb_data.BUCKETS}, "actions": ["find", "insert", "remove"]}])
         admin.command("createUser", ADMIN, pwd=ADMIN_PASSWORD, roles=["root", "buckets"])
-        admin.command("createUser", BACKUP, pwd=BACKUP_PASSWORD, roles=["backup", "buckets"])
-        admin.command("createUser", RESTORE, pwd=RESTORE_PASSWORD, roles=["restore", "buckets"])
+        # mongod shows users to the role backup; these servers show them by command, to who may see them.
+        admin.command("createUser", BACKUP, pwd=BACKUP_PASSWORD, roles=["backup", "userAdminAnyDatabase", "buckets"])
+        admin.command("createUser", RESTORE, pwd=RESTORE_PASSWORD, roles=["restore", "readWriteAnyDatabase", "buckets"])
         self.stop()
         self.auth = True
         self.start()

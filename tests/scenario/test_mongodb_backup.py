@@ -2,14 +2,14 @@
 and that a dry run writes nothing."""
 
 import pytest
-from lib.mongodb import BACKUP_PASSWORD, SET_NAME, MongoServer
+from lib.mongodb import BACKUP_PASSWORD, SET_NAME, WHOLE_DEPLOYMENT, MongoServer
 from lib.mongodb_oplog import parse_optime
 
 
 @pytest.fixture
 def backed_up(product, mongo):
     product.database_url = mongo.url()
-    product.facts = product.run("backup", "--json").json()["engines"]["mongodb"]
+    product.facts = product.run("backup", "--json", expect=WHOLE_DEPLOYMENT).json()["engines"]["mongodb"]
     return product
 
 

@@ -72,7 +72,7 @@ def test_an_option_of_the_url_that_does_not_fit(product):
 
 
 def running_backup(product, server, proxy):
-    product.database_url = proxy.url(server.url(directConnection="true"), server)
+    product.database_url = proxy.url(server.url(db="auth", directConnection="true"), server)
     running = product.popen("backup")
     proxy.wait_until_holding()
     return running
@@ -89,7 +89,7 @@ def test_a_server_killed_in_the_middle_of_the_dump(product, own):
         assert_nothing_came_of_it(product)
     finally:
         own.start()
-    product.database_url = own.url()
+    product.database_url = own.url(db="auth")
     product.run("backup")
 
 
@@ -214,5 +214,5 @@ def test_killed_at_durable_steps_nothing_is_listed_and_the_next_run_tidies_up(pr
 
 def test_no_password_shows_in_verbose_output(product, own):
     product.keep_secret(ADMIN_PASSWORD)
-    product.database_url = own.url()
+    product.database_url = own.url(db="auth")
     product.run("backup", "--verbose")

@@ -34,6 +34,7 @@ class Stage:
         database.sessions.drop()
         database.newer.insert_one({"_id": 1})
         self.old = server.fingerprint("auth")
+        server.restart()  # a checkpoint: secantusd-py forgets what is younger when it is killed
 
     def popen(self, proxy, *words):
         self.product.database_url = proxy.url(self.server.restore_url(db="auth", directConnection="true"), self.server)

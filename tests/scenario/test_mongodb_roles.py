@@ -28,7 +28,7 @@ def weak_user(server, roles, name=WEAK):
 
 
 def test_the_role_backup_is_enough_to_back_up(product, server):
-    product.database_url = server.url()
+    product.database_url = server.url(db="auth")
     product.run("backup")
 
 

@@ -6,77 +6,67 @@ import shutil
 import subprocess
 
 import pytest
-from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, MongoServer, tool
+from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, WHOLE_DEPLOYMENT, MongoServer, tool
 from lib.mongodb_fingerprint import differences
 from lib.mongodb_oplog import parse_optime
 from lib.product import Product
 from lib.stock_recipe import commands
 
 INCOMPLETE = 3
-# What stock mongorestore cannot do on these servers: it writes a time series' buckets, which only one of them has.
-NOT_BY_STOCK = {"py": set(), "rs": {"measures"}}
+# What stock mongorestore cannot do on these servers: the buckets of a time series are nobody's to write on one, and
+# the other names the collation of an index otherwise when it is made as mongorestore makes it.
+NOT_BY_STOCK = {"py": {"german"}, "rs": {"measures"}}
 
 
 @pytest.fixture(scope="module")
 def stage(mongo, module_tmp):
     product = Product(module_tmp / f"stock-{mongo.kind}", database_url=mongo.url())
-    product.facts = product.run("backup", "--json").json()["engines"]["mongodb"]
+    product.facts = product.run("backup", "--json", expect=WHOLE_DEPLOYMENT).json()["engines"]["mongodb"]
     product.source, product.before = mongo, mongo.fingerprint()
     return product
 
 
-def unpack(product):
-    """The archive, unpacked by the commands of RESTORE.txt exactly as they are printed; the folder."""
-    copy, target = product.folder / "copy", product.folder / "unpacked"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(product.repository, copy)
-    (name,) = (name.removesuffix(".manifest.json") for name in product.objects("*.manifest.json"))
-    steps = commands((copy / "RESTORE.txt").read_text())
-    environment = {
-        "PATH": f"{os.environ['ASB_MONGO_TOOLS']}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NAME": name,
-        "REPOSITORY": str(copy), "TARGET": str(target), "BACKUP_ENCRYPTION_KEY": product.key,
-    }
-    done = subprocess.run(
-        ["sh", "-e"], input=steps[1] + steps[2], capture_output=True, text=True, cwd="/", timeout=120,
-        env=environment, check=False,
-    )
-    assert done.returncode == 0, (steps, done)
-    return target
+class Recipe:
+    """The commands of RESTORE.txt, exactly as they are printed, on a copy of the repository."""
 
+    def __init__(self, product):
+        self.copy, self.target = product.folder / "copy", product.folder / "unpacked"
+        shutil.copytree(product.repository, self.copy)
+        (name,) = (name.removesuffix(".manifest.json") for name in product.objects("*.manifest.json"))
+        self.steps = commands((self.copy / "RESTORE.txt").read_text())
+        self.environment = {
+            "PATH": f"{os.environ['ASB_MONGO_TOOLS']}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NAME": name,
+            "REPOSITORY": str(self.copy), "TARGET": str(self.target), "BACKUP_ENCRYPTION_KEY": product.key,
+        }
 
-def join_parts(folder):
-    """`users.bson.000001`, `users.bson.000002` ... become `users.bson`."""
-    for first in folder.rglob("*.bson.000001"):
-        whole = first.with_suffix("")
-        with open(whole, "wb") as out:
-            for part in sorted(first.parent.glob(glob_of(whole.name) + ".[0-9]*")):
-                out.write(part.read_bytes())
-                part.unlink()
-
-
-def glob_of(name):
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+    def run(self, *steps, **environment):
+        done = subprocess.run(
+            ["sh", "-e"], input="".join(self.steps[step] for step in steps), capture_output=True, text=True, cwd="/",
+            timeout=120, env={**self.environment, **environment}, check=False,
+        )
+        assert done.returncode == 0, (done.args, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
-def unpacked(stage):
-    folder = unpack(stage) / "mongodb"
-    join_parts(folder)
-    return folder
+def recipe(stage):
+    made = Recipe(stage)
+    made.run(1, 2, 3, 7)
+    return made
 
 
-def test_stock_mongorestore_of_the_unpacked_archive_gives_the_same(stage, unpacked):
+@pytest.fixture(scope="module")
+def unpacked(recipe):
+    return recipe.target / "mongodb"
+
+
+def test_the_recipe_with_stock_mongorestore_gives_the_same(stage, recipe):
+    left_out = NOT_BY_STOCK[stage.source.kind]
     with MongoServer.create(stage.source.kind, stage.folder / "by-stock") as server:
-        tool("mongorestore", "--uri", server.url(ADMIN, ADMIN_PASSWORD), "--nsExclude", "admin.*",
-             *without(stage), unpacked)
-        expected = without_these(stage.before, NOT_BY_STOCK[server.kind])
-        found = without_these(server.fingerprint(), NOT_BY_STOCK[server.kind])
+        exclude = " ".join(f"--nsExclude={name}" for name in ["admin.*", *(f"auth.{one}" for one in left_out)])
+        url = server.url(ADMIN, ADMIN_PASSWORD)
+        recipe.run(1, 8, MONGODB_URL=url, MONGORESTORE_OPTIONS=exclude)  # no --oplogReplay: it needs applyOps
+        expected, found = without_these(stage.before, left_out), without_these(server.fingerprint(), left_out)
         assert differences(expected, found) == []
-
-
-def without(stage):
-    return [word for name in NOT_BY_STOCK[stage.source.kind] for word in ("--nsExclude", f"auth.{name}")]
 
 
 def without_these(fingerprint, names):

@@ -1,5 +1,6 @@
 #include "engine/mongodb/dump_users.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace asb {
@@ -66,6 +67,25 @@ Bson users_question(const std::string& database) {
     return question.take();
 }
 
+// Adds the users of `of` (empty: of all databases), asked in `database`; false when the role may
+// not see them.
+bool add_users(MongoConnection& connection, const std::string& database, const std::string& of,
+               BsonFile& file) {
+    const auto users = connection.run_command(database, *users_question(of));
+    if (!users.ok()) return false;
+    for (const Bson& user : documents_in(**users, "users")) append(file, *only(*user, kUserFields));
+    return true;
+}
+
+// The databases whose users a backup of `database` (empty: of `databases`) holds.
+std::vector<std::string> homes_of_users(const std::string& database,
+                                        const std::vector<std::string>& databases) {
+    if (!database.empty()) return {database};
+    std::vector<std::string> homes = databases;
+    if (std::ranges::find(homes, "admin") == homes.end()) homes.emplace_back("admin");
+    return homes;
+}
+
 void add_roles(MongoConnection& connection, const std::string& database, BsonFile& file) {
     const auto roles = connection.run_command(
         database, BsonBuilder().number("rolesInfo", 1).flag("showPrivileges", true).get());
@@ -80,22 +100,23 @@ Result<UsersAnswer> ask_for_users(MongoConnection& connection, const std::string
                                   const std::vector<std::string>& databases) {
     ASB_TRY(const Shown shown, shown_by_collection(connection));
     if (shown == Shown::credentials) return UsersAnswer{};
-    const auto users =
-        connection.run_command(database.empty() ? "admin" : database, *users_question(database));
     UsersByCommand found;
-    if (users.ok())
-        for (const Bson& user : documents_in(**users, "users"))
-            append(found.users, *only(*user, kUserFields));
+    bool may_view = true;
+    if (database.empty()) may_view = add_users(connection, "admin", {}, found.users);
+    // Some servers have no answer for all databases at once, only for each.
+    if (may_view && found.users.empty())
+        for (const std::string& name : homes_of_users(database, databases))
+            may_view = add_users(connection, name, name, found.users) && may_view;
     for (const std::string& name : databases) add_roles(connection, name, found.roles);
     UsersAnswer answer;
-    if (found.users.empty() && shown == Shown::names)
-        answer.missing =
-            "the users' credentials: the server does not show them (a restore makes users who "
-            "cannot log in)";
-    else if (!users.ok() && !connection.url().user().empty())
+    if (!may_view && !connection.url().user().empty())
         answer.missing =
             "the users: the server shows them only to a role that may view them "
             "(userAdminAnyDatabase)";
+    else if (database.empty() && found.users.empty() && shown == Shown::names)
+        answer.missing =
+            "the users' credentials: the server does not show them (a restore makes users who "
+            "cannot log in)";
     if (!found.users.empty() || (!found.roles.empty() && shown == Shown::nothing))
         answer.by_command = std::move(found);
     return answer;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <set>
+#include <span>
 
 #include "base/text.hpp"
 #include "codec/gzip.hpp"
@@ -21,6 +23,8 @@ constexpr std::size_t kReadBytes = 1 * kMiB;
 // What a collection is, in JSON: its options and at most 64 indexes.
 constexpr std::size_t kMetadataBytesMax = 64 * kMiB;
 constexpr std::array<unsigned char, 2> kGzipMagic = {0x1f, 0x8b};
+// As Go's gzip writer begins, with a time of 0: as BSON, a document which ends before its length.
+constexpr std::array<unsigned char, 8> kGzipOfGo = {0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0};
 
 // A file from its beginning, counted as progress.
 class FileSource final : public ByteSource {
@@ -43,11 +47,12 @@ class FileSource final : public ByteSource {
         if (fstat(file_.get(), &state) != 0) return errno_error(errno, "cannot look at", path_);
         return static_cast<std::uint64_t>(state.st_size);
     }
-    // Whether it begins as gzip does; reads nothing away.
-    [[nodiscard]] bool is_gzip() const {
-        std::array<unsigned char, 2> begin{};
-        return ::pread(file_.get(), begin.data(), begin.size(), 0) == ssize_t{begin.size()} &&
-               begin == kGzipMagic;
+    // Reads nothing away.
+    [[nodiscard]] bool begins_with(std::span<const unsigned char> bytes) const {
+        std::array<unsigned char, 8> begin{};
+        const auto count = ::pread(file_.get(), begin.data(), bytes.size(), 0);
+        return count == static_cast<ssize_t>(bytes.size()) &&
+               std::equal(bytes.begin(), bytes.end(), begin.begin());
     }
 
   private:
@@ -72,7 +77,7 @@ Status drain(ByteSource& source, const Take& take) {
 // Calls `use` with the file's plain bytes to read.
 template <typename Use>
 auto with_plain(FileSource& file, const Use& use) {
-    if (!file.is_gzip()) return use(static_cast<ByteSource&>(file));
+    if (!file.begins_with(kGzipMagic)) return use(static_cast<ByteSource&>(file));
     GzipStreamSource plain(file);
     return use(static_cast<ByteSource&>(plain));
 }
@@ -162,7 +167,9 @@ Status import_gzip(const DumpFile& file, FileSource& source, EntrySink& sink) {
 
 Status import_file(const DumpFile& file, EntrySink& sink, const SessionContext& context) {
     ASB_TRY(auto source, FileSource::open(file.path, context));
-    return file.gzip ? import_gzip(file, source, sink) : import_plain(file, source, sink);
+    // mongodump --gzip compresses oplog.bson, too, but does not say so in its name.
+    return file.gzip || source.begins_with(kGzipOfGo) ? import_gzip(file, source, sink)
+                                                      : import_plain(file, source, sink);
 }
 
 Result<bool> is_a_folder(const std::string& path) {
