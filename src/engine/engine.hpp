@@ -125,6 +125,8 @@ class Engine {
     virtual ~Engine() = default;
     [[nodiscard]] virtual std::string_view name() const = 0;  // "postgresql", "fileset"
     [[nodiscard]] virtual std::span<const Component> components() const = 0;
+    // Whether a database can be laid into a folder (--target-dir), ready for its server.
+    [[nodiscard]] virtual bool has_data_directory() const { return false; }
     // Every precondition of a backup from this source, in the order in which an operator would fix
     // them.
     virtual std::vector<CheckLine> check(StopToken stop) = 0;

@@ -61,12 +61,13 @@ Result<Report> restore_authenticated(const OpsContext& context, const RestoreOpt
     return report;
 }
 
-// The engines of a backup whose manifest is lost: whichever has a component that was asked for,
-// knowing nothing of it.
+// The engines of a backup whose manifest is lost: whichever has a component that was asked for and
+// can lay it into a folder, knowing nothing of it.
 Result<std::vector<Part>> bare_parts(const OpsContext& context, const RestoreRequest& request) {
     Json engines = Json::object();
     for (const auto* driver : context.drivers.engines)
-        engines[std::string(driver->name)] = Json::object();
+        if (driver->url_schemes.empty() || driver->open(context.settings)->has_data_directory())
+            engines[std::string(driver->name)] = Json::object();
     return choose_parts(context, request, engines, "the archive");
 }
 

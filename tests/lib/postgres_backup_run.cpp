@@ -13,19 +13,22 @@ constexpr Option kDatabaseUrl = {.name = "DATABASE_URL",
                                  .default_value = "",
                                  .summary = "the database"};
 
-Settings settings_for(const std::string& url) {
+Settings settings_for(const std::string& url, const std::string& method) {
     Settings settings;
     settings.set(kDatabaseUrl, url, "test");
     for (const Option& option : kPostgresEngine.options)
-        settings.set(option, std::string(option.default_value), "default");
+        settings.set(
+            option,
+            option.name == "POSTGRES_BACKUP_METHOD" ? method : std::string(option.default_value),
+            "test");
     return settings;
 }
 
 }  // namespace
 
-PostgresBackupRun::PostgresBackupRun(const std::string& url)
+PostgresBackupRun::PostgresBackupRun(const std::string& url, const std::string& method)
     : log_({.run_id = "test"}),
-      settings_(settings_for(url)),
+      settings_(settings_for(url, method)),
       engine_(kPostgresEngine.open(settings_)) {}
 
 Result<std::unique_ptr<BackupSession>> PostgresBackupRun::open() {

@@ -15,7 +15,8 @@ inline constexpr const char* kCreateBackupRole =
 
 class PostgresBackupRun {
   public:
-    explicit PostgresBackupRun(const std::string& url);
+    // `method`: of POSTGRES_BACKUP_METHOD.
+    explicit PostgresBackupRun(const std::string& url, const std::string& method = "auto");
 
     // open_session and write_entries; facts afterwards in `facts`.
     Status run(EntrySink& sink);

@@ -76,7 +76,7 @@ TEST(PostgresAccess, AMissingHbaLineForTheSocketIsALocalOne) {
 TEST(PostgresAccess, ARoleTooWeakIsToldWhatItLacks) {
     PostgresServer server;
     server.sql("CREATE ROLE backup LOGIN PASSWORD 'backup-pw'");
-    const Error error = backup_error(server.url("backup", "backup-pw"));
+    const Error error = PostgresBackupRun(server.url("backup", "backup-pw"), "physical").error();
     EXPECT_EQ(error.code, Code::database);
     EXPECT_EQ(error.hint, "ALTER ROLE \"backup\" REPLICATION;");
     server.sql(error.hint);

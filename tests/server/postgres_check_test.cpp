@@ -53,6 +53,11 @@ TEST(PostgresCheck, ARoleTooWeakGetsItsStatement) {
     EXPECT_EQ(role.fix, "ALTER ROLE \"Back Up\" REPLICATION;");
     EXPECT_EQ(line(lines, "role passwords").verdict, Verdict::warn);
     EXPECT_EQ(line(lines, "databases").verdict, Verdict::ok);
+
+    const auto physical = PostgresBackupRun(server.url("Back Up", "backup-pw"), "physical").check();
+    EXPECT_EQ(line(physical, "role").verdict, Verdict::fail);
+    EXPECT_EQ(line(physical, "role").code, Code::database);
+    EXPECT_EQ(line(physical, "role").fix, "ALTER ROLE \"Back Up\" REPLICATION;");
 }
 
 TEST(PostgresCheck, AMissingHbaLineIsGivenLiterally) {

@@ -173,6 +173,7 @@ Status MongoRestoreSession::swap_all() {
         if (const auto renamed = swap.rename_all(); !renamed.ok())
             return undo(swaps, renamed.error());
     settled_ = true;  // from here on a later run can only finish it
+    ignore_stop();
     for (auto& swap : swaps) {
         ASB_CHECK(swap.make_rest());
         incomplete_.insert(incomplete_.end(), swap.incomplete().begin(), swap.incomplete().end());
@@ -188,12 +189,16 @@ Status MongoRestoreSession::swap_all() {
     return {};
 }
 
+// A connection that a stop request does not end: half a swap is the worst of all states.
+void MongoRestoreSession::ignore_stop() {
+    auto fresh = MongoConnection::open(options_.url, StopToken());
+    if (fresh.ok()) connection_ = std::move(*fresh);
+}
+
 // The first error is what the operator must know; a swap that cannot be taken back is finished by
 // the next restore, since its journal stays.
 Status MongoRestoreSession::undo(std::vector<CollectionSwap>& swaps, const Error& cause) {
-    // A connection that a stop request does not end: half a swap is the worst of all states.
-    auto fresh = MongoConnection::open(options_.url, StopToken());
-    if (fresh.ok()) connection_ = std::move(*fresh);
+    ignore_stop();
     for (auto swap = swaps.rbegin(); swap != swaps.rend(); ++swap)
         if (const auto undone = swap->undo(); !undone.ok()) {
             settled_ = true;

@@ -65,6 +65,7 @@ class MongoRestoreSession final : public RestoreSession {
     Status plan_old(const std::string& home, SwapJournal& journal);
     void plan_new(const std::string& home, SwapJournal& journal);
     Status swap_all();
+    void ignore_stop();
     Status undo(std::vector<CollectionSwap>& swaps, const Error& cause);
     Status merge();
     void clean_up();

@@ -60,8 +60,8 @@ Error unauthorized(const MongoSite& site, std::string_view action, std::string_v
         site.user.empty()
             ? std::string("name a user with the role backup in DATABASE_URL: "
                           "mongodb://user:password@host/...&authSource=admin")
-            : fmt::format("db.getSiblingDB('admin').grantRolesToUser('{}', ['backup']) -- to "
-                          "restore, the role 'restore' as well",
+            : fmt::format("db.getSiblingDB('admin').grantRolesToUser('{}', ['backup']) -- for a "
+                          "restore: ['restore', 'readWriteAnyDatabase']",
                           printable(site.user)));
 }
 

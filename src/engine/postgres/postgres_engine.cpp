@@ -38,6 +38,7 @@ class PostgresEngine final : public Engine {
 
     [[nodiscard]] std::string_view name() const override { return kName; }
     [[nodiscard]] std::span<const Component> components() const override { return kComponents; }
+    [[nodiscard]] bool has_data_directory() const override { return true; }
     std::vector<CheckLine> check(StopToken stop) override {
         return check_postgres({.conninfo = settings_.text("DATABASE_URL"),
                                .method = settings_.text("POSTGRES_BACKUP_METHOD"),
