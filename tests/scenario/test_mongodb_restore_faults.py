@@ -7,10 +7,13 @@ import pytest
 from lib.mongodb import ADMIN, ADMIN_PASSWORD, BACKUP, BACKUP_PASSWORD, KINDS, MongoServer, tool
 from lib.mongodb_data import insert
 from lib.mongodb_fingerprint import differences
+from lib.processes import wait_until
 from lib.product import Product
 from lib.tcp_proxy import TcpProxy
 
-DAMAGED, DATABASE, INCOMPLETE = 4, 6, 3
+DAMAGED, DATABASE, INCOMPLETE, BUSY = 4, 6, 3, 11
+JOURNAL = "asb_restore_journal"
+MIDDLE = 8000  # bytes of the server's answers: after the staging has begun, before the swap
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -47,7 +50,7 @@ class Stage:
 
 def test_a_server_that_goes_away_in_the_middle(stage):
     try:
-        with TcpProxy(stage.server.port, hold_after=20_000) as proxy:
+        with TcpProxy(stage.server.port, hold_after=MIDDLE) as proxy:
             running = stage.popen(proxy)
             proxy.wait_until_holding()
             stage.server.kill()
@@ -56,7 +59,7 @@ def test_a_server_that_goes_away_in_the_middle(stage):
     finally:
         stage.server.start()
     assert "127.0.0.1" in done.err
-    visible = {n: c for n, c in stage.server.fingerprint("auth")["auth"].items() if "__restore_" not in n and "journal" not in n}
+    visible = {n: c for n, c in stage.server.fingerprint("auth")["auth"].items() if "__restore_" not in n and n != JOURNAL}
     assert differences(stage.old["auth"], visible) == []
     stage.run("--force", "--drop-old")
     assert {*stage.server.database().list_collection_names()} == {"users", "sessions"}
@@ -64,7 +67,7 @@ def test_a_server_that_goes_away_in_the_middle(stage):
 
 def test_sigterm_in_the_middle_leaves_nothing(stage):
     before = stage.server.fingerprint("auth")
-    with TcpProxy(stage.server.port, hold_after=20_000) as proxy:
+    with TcpProxy(stage.server.port, hold_after=MIDDLE) as proxy:
         running = stage.popen(proxy)
         proxy.wait_until_holding()
         running.signal(signal.SIGTERM)
@@ -122,11 +125,14 @@ def test_an_index_that_cannot_be_built_is_named_and_the_data_is_in(stage, tmp):
 
 def test_two_restores_at_once_do_not_mix(stage):
     before = {*stage.server.database().list_collection_names()}
-    with TcpProxy(stage.server.port, hold_after=20_000) as proxy:
-        first = stage.popen(proxy, "--drop-old")
-        proxy.wait_until_holding()
-        done = stage.run("--force", expect=(11,))
+    stage.product.database_url = stage.server.restore_url(db="auth")
+    first = stage.product.popen("restore", "-f", "latest", "--force", "--drop-old")
+    try:
+        wait_until(lambda: stage.server.database()[JOURNAL].find_one(), "the first restore has begun")
+        first.signal(signal.SIGSTOP)
+        done = stage.run("--force", expect=BUSY)
         assert "another restore" in done.err
-        proxy.release()
-        first.wait()
+    finally:
+        first.signal(signal.SIGCONT)
+    first.wait()
     assert {*stage.server.database().list_collection_names()} <= before | {"users", "sessions"}

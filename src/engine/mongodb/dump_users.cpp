@@ -10,8 +10,8 @@ namespace {
 constexpr std::array kUserFields = {
     "_id",         "userId", "user",       "db",
     "credentials", "roles",  "customData", "authenticationRestrictions"};
-constexpr std::array kRoleFields = {"_id",        "role",  "db",
-                                    "privileges", "roles", "authenticationRestrictions"};
+constexpr std::array kRoleFields = {"role", "db", "privileges", "roles",
+                                    "authenticationRestrictions"};
 
 void append(BsonFile& file, const bson_t& document) {
     const auto* data = reinterpret_cast<const std::byte*>(bson_get_data(&document));
@@ -86,12 +86,22 @@ std::vector<std::string> homes_of_users(const std::string& database,
     return homes;
 }
 
+// As admin.system.roles holds it; not every server tells the _id, which follows from the rest.
+Bson stored_role(const bson_t& role) {
+    BsonBuilder stored;
+    const auto database = text_at(role, "db").value_or("");
+    stored.text("_id", fmt::format("{}.{}", database, text_at(role, "role").value_or("")));
+    for (const char* name : kRoleFields)
+        if (const auto field = find_field(role, name)) stored.value(name, field->at);
+    return stored.take();
+}
+
 void add_roles(MongoConnection& connection, const std::string& database, BsonFile& file) {
     const auto roles = connection.run_command(
         database, BsonBuilder().number("rolesInfo", 1).flag("showPrivileges", true).get());
     if (!roles.ok()) return;
     for (const Bson& role : documents_in(**roles, "roles"))
-        if (!flag_at(*role, "isBuiltin").value_or(false)) append(file, *only(*role, kRoleFields));
+        if (!flag_at(*role, "isBuiltin").value_or(false)) append(file, *stored_role(*role));
 }
 
 }  // namespace
