@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/bounded_queue.hpp"
 

@@ -107,7 +107,11 @@ def test_our_restore_of_a_stock_dump_gives_the_same(stage, form):
     dump(stage, *(word.format(path) for word in FORMS[form]))
     with MongoServer.create(stage.source.kind, stage.folder / f"{path.name}-target") as server:
         done = import_into(stage, server, path)
-        assert differences(stage.before, server.fingerprint()) == []
+        left = differences(stage.before, server.fingerprint())
+        # secantusd-rs takes no buckets, which is what mongodump wrote: the time series is named as not made.
+        unmade = "NOT WHOLE: auth.measures could not be made" in done.out
+        assert unmade == (stage.source.kind == "rs")
+        assert [line for line in left if not unmade or "/'measures" not in line] == []
         assert str(path) in done.out
 
 

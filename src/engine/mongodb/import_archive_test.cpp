@@ -102,7 +102,7 @@ TEST(MongodumpArchive, ChecksumIsTheOneThatTheFormatNames) {
 }
 
 TEST(MongodumpArchive, BecomesTheEntriesOfABackupWhateverThePiecesAre) {
-    for (const std::size_t piece : {1, 2, 7, 100, 1 << 20}) {
+    for (const std::size_t piece : {1U, 2U, 7U, 100U, 1U << 20U}) {
         Recorder recorder;
         ASSERT_TRUE(read(archive(), recorder, piece).ok()) << piece;
         EXPECT_THAT(

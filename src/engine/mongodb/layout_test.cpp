@@ -1,5 +1,6 @@
 #include "engine/mongodb/layout.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace asb {

@@ -183,8 +183,7 @@ Result<std::vector<bool>> choose_mongodb_entries(const Settings& settings,
     const auto unmatched = scope.unmatched(names);
     if (unmatched.empty()) return chosen;
     std::ranges::sort(names);
-    const auto repeated = std::ranges::unique(names);
-    names.erase(repeated.begin(), repeated.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     constexpr std::size_t kNamesShown = 20;
     if (names.size() > kNamesShown) names.resize(kNamesShown);
     return with_hint(

@@ -25,20 +25,19 @@ bool is_copied(const StagedCollection& collection, bool keep_options) {
     return !keep_options && !view_of(collection.options).empty();
 }
 
-// A server tells the span that follows from a granularity, but some take only one of the two.
+// A server tells the spans that follow from a granularity, but some take only one of the two.
 std::string creatable_options(const StagedCollection& collection) {
     BsonWriter options;
     for (const auto& field : view_of(collection.options)) {
         const bool spelled_out = field.key == "timeseries" && field.is(BsonType::document) &&
-                                 view_of(field).find("granularity") &&
-                                 !view_of(field).find("bucketRoundingSeconds");
+                                 view_of(field).find("granularity");
         if (!spelled_out) {
             options.add(field);
             continue;
         }
         BsonWriter series;
         for (const auto& part : view_of(field))
-            if (part.key != "bucketMaxSpanSeconds") series.add(part);
+            if (!part.key.starts_with("bucket")) series.add(part);
         options.add_document(field.key, as_bytes(series.finish()));
     }
     return options.finish();
