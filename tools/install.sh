@@ -21,6 +21,7 @@ gtest/gtest.h|libgtest-dev
 gmock/gmock.h|libgmock-dev
 postgresql/libpq-fe.h|libpq-dev
 libmongoc-1.0/mongoc/mongoc.h|libmongoc-dev
+unicode/usprep.h|libicu-dev
 openssl/evp.h|libssl-dev
 /usr/include/zlib.h|zlib1g-dev
 LIST

@@ -9,6 +9,8 @@ from lib.fingerprint import differences
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer
 from lib.product import Product
 
+AS_RESTORED = "-as-restored"  # behind the name of a template
+
 MORE = """
 CREATE SCHEMA keys;
 CREATE TABLE keys.signing (id integer PRIMARY KEY, secret text);
@@ -41,13 +43,27 @@ def backed_up(request, full, module_tmp):
     return product
 
 
-@pytest.fixture
-def target(full, tmp, backed_up):
-    """A second server, on which everything is as in the backup."""
-    with PostgresServer.create(15, tmp / "target") as server:
+@pytest.fixture(scope="module")
+def restored(full, module_tmp, backed_up):
+    """A second server with the whole backup in it; its databases are the templates of each test's own."""
+    with PostgresServer.create(15, module_tmp / f"{backed_up.folder.name}-target") as server:
         server.create_tablespace(cluster.TABLESPACE)
         restore(backed_up, server, "--all-databases")
+        for name in cluster.DATABASES:
+            server.sql(f'ALTER DATABASE "{name}" RENAME TO "{name}{AS_RESTORED}"')
+            server.sql(f'ALTER DATABASE "{name}{AS_RESTORED}" IS_TEMPLATE true')
         yield server
+
+
+@pytest.fixture
+def target(restored):
+    """The second server, on which everything is as in the backup."""
+    for name in databases(restored):
+        if name != "postgres":
+            restored.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    for name in cluster.DATABASES:
+        restored.sql(f'CREATE DATABASE "{name}" TEMPLATE "{name}{AS_RESTORED}"')
+    return restored
 
 
 def restore(product, server, *options, expect=0):

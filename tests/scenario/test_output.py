@@ -220,3 +220,10 @@ def test_a_repository_that_may_not_be_written_is_a_store_error(product, source, 
     )
     assert f"{tmp}/others" in done.err and "Permission denied" in done.err
     assert f"hint: sudo chown -R {server_user().pw_name} {tmp}/others" in done.err
+
+
+def test_what_a_killed_run_left_in_shared_memory_disturbs_no_later_one(product):
+    """libmongoc keeps a file named after its process there, when it is let."""
+    left = 'touch "/dev/shm/mongoc-$$" && exec "$0" --version'
+    done = subprocess.run(["sh", "-c", left, str(product.binary)], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("auth-service-backup ") and done.stderr == ""
