@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Why this exists: clang-tidy needs some seconds a file; a file that it found clean, and of which
-nothing it includes has changed since, need not be read again.
+nothing it includes has changed since, need not be read again. Most of the time goes into headers, so
+some files of one folder are read as one; when that finds anything, each of them is read alone.
 
 Usage: tidy.py BUILD_FOLDER [JOBS]. The folder must be built by Ninja with clang (the tidy preset):
 its compile_commands.json says how, its dependency log says what each file includes. Remembers clean
 files in BUILD_FOLDER/clean/. Prints what clang-tidy finds; exit 1 when there is any.
 """
 
+import collections
 import concurrent.futures
 import functools
 import hashlib
@@ -14,10 +16,14 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 
 TIDY = "clang-tidy-14"
+FILES_AS_ONE = 6  # more saves little more, and clashes of names become likely
+Work = collections.namedtuple("Work", "source marker command folder")
 
 # What tests need not obey. The analyzer costs as much as everything else together, and what it would find
 # in a test the sanitizers meet when they run it; a test may set its environment, alone in its process, and
@@ -53,13 +59,55 @@ def key_of(command, files, build):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def checks_of(source):
+    return NOT_IN_TESTS if is_test(source) else "--checks="
+
+
+def is_test(source):
+    return bool(re.search(r"^tests/|_test\.cpp$", source))
+
+
 def run_tidy(build, source):
-    checks = [NOT_IN_TESTS] if re.search(r"^tests/|_test\.cpp$", source) else []
     run = subprocess.run(
-        [TIDY, "-p", build, "--quiet", *checks, source], stdin=subprocess.DEVNULL,
+        [TIDY, "-p", build, "--quiet", checks_of(source), source], stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )
     return run.returncode, run.stdout.strip() or run.stderr.strip()
+
+
+def is_clean_as_one(work):
+    """Whether the files of `work`, included one after the other, give no finding. Names of theirs may clash
+    then, and so False says nothing."""
+    if len(work) == 1:
+        return False
+    words = shlex.split(work[0].command)
+    flags = [word for at, word in enumerate(words) if at > 0 and word not in ("-c", "-o") and words[at - 1] not in ("-c", "-o")]
+    checks = checks_of(work[0].source) + ",-bugprone-suspicious-include"
+    with tempfile.NamedTemporaryFile("w", suffix=".cpp") as whole:
+        whole.writelines(f'#include "{os.path.abspath(each.source)}"\n' for each in work)
+        whole.flush()
+        run = subprocess.run(
+            [TIDY, "--quiet", f"--config-file={os.path.abspath('.clang-tidy')}", checks, whole.name, "--", *flags],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=work[0].folder,
+        )
+    return run.returncode == 0
+
+
+def read_group(build, work):
+    """[(work, status, text)]"""
+    if is_clean_as_one(work):
+        return [(each, 0, "") for each in work]
+    return [(each, *run_tidy(build, each.source)) for each in work]
+
+
+def groups(todo):
+    """Of one folder and one kind, at most FILES_AS_ONE."""
+    alike = collections.defaultdict(list)
+    for work in todo:
+        alike[os.path.dirname(work.source), is_test(work.source)].append(work)
+    for files in alike.values():
+        count = -(-len(files) // FILES_AS_ONE)
+        yield from (files[at::count] for at in range(count))
 
 
 def findings(text):
@@ -68,7 +116,7 @@ def findings(text):
 
 
 def pending(build):
-    """(source, marker) of each file of src/ and tests/ that is not known to be clean."""
+    """The Work of each file of src/ and tests/ that is not known to be clean."""
     deps = dependencies(build)
     for command in json.loads(pathlib.Path(build, "compile_commands.json").read_text()):
         source = os.path.relpath(command["file"])
@@ -77,7 +125,7 @@ def pending(build):
         output = re.search(r" -o (\S+)", command["command"]).group(1)
         marker = pathlib.Path(build, "clean", key_of(command, deps[output], build)) if output in deps else None
         if marker is None or not marker.exists():
-            yield source, marker
+            yield Work(source, marker, command["command"], command["directory"])
 
 
 def main():
@@ -86,18 +134,16 @@ def main():
     pathlib.Path(build, "clean").mkdir(exist_ok=True)
     todo, bad, shown = list(pending(build)), 0, set()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        runs = {pool.submit(run_tidy, build, source): (source, marker) for source, marker in todo}
-        for run in concurrent.futures.as_completed(runs):
-            source, marker = runs[run]
-            status, text = run.result()
-            if status == 0 and marker:
-                marker.touch()
+        runs = [pool.submit(read_group, build, work) for work in groups(todo)]
+        for work, status, text in (each for run in concurrent.futures.as_completed(runs) for each in run.result()):
+            if status == 0 and work.marker:
+                work.marker.touch()
             elif status != 0:
                 bad += 1
                 # What stands in a header is found again by each file that includes it; said once.
                 new = [finding for finding in findings(text) if finding not in shown]
                 shown.update(new)
-                print("\n".join([source, *new]), flush=True)
+                print("\n".join([work.source, *new]), flush=True)
     print(f"{len(todo)} files read, {bad} with findings")
     return 1 if bad else 0
 

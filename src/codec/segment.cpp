@@ -153,8 +153,8 @@ std::vector<std::size_t> all_numbers(std::size_t count) {
 
 }  // namespace
 
-SegmentSource::SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,
-                             std::size_t threads)
+SegmentSource::SegmentSource(ReadAt read_at, std::uint64_t length,
+                             const std::vector<Digest>& digests, std::size_t threads)
     : SegmentSource(std::move(read_at), length, digests, all_numbers(digests.size()), threads) {}
 
 SegmentSource::SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,

@@ -41,7 +41,7 @@ using ReadAt = std::function<Status(std::uint64_t offset, MutableBytes out)>;
 // and offset. Memory: (threads + 1) segments.
 class SegmentSource final : public ByteSource {
   public:
-    SegmentSource(ReadAt read_at, std::uint64_t length, std::vector<Digest> digests,
+    SegmentSource(ReadAt read_at, std::uint64_t length, const std::vector<Digest>& digests,
                   std::size_t threads);
     // The same for the segments with these numbers only (from 0, ascending, each below the count of
     // digests).

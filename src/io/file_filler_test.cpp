@@ -12,10 +12,11 @@ namespace asb {
 namespace {
 
 class FileFillerTest : public testing::Test {
-  protected:
+  public:
     FileFillerTest() { EXPECT_NE(mkdtemp(folder_.data()), nullptr); }
     ~FileFillerTest() override { EXPECT_TRUE(remove_tree(folder_).ok()); }
 
+  protected:
     [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
     [[nodiscard]] UniqueFd create(const std::string& name) const {
         auto fd = open_file(path(name), O_WRONLY | O_CREAT | O_EXCL);
@@ -73,7 +74,7 @@ TEST_F(FileFillerTest, SaysThatTheDiskRefusedABlock) {
     ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
     rlimit small = before;
     small.rlim_cur = 6 * kMiB;
-    signal(SIGXFSZ, SIG_IGN);
+    ASSERT_NE(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
     {
         FileFiller filler;

@@ -185,8 +185,8 @@ bool belongs_to(const std::vector<Part>& parts, std::string_view name) {
 }
 
 std::string what_is_read(const Reading& reading) {
-    const auto amount = fmt::format("{} read, {} of data", human_bytes(reading.stored_bytes),
-                                    human_bytes(reading.plain_bytes));
+    auto amount = fmt::format("{} read, {} of data", human_bytes(reading.stored_bytes),
+                              human_bytes(reading.plain_bytes));
     if (!reading.selection) return amount;
     const auto& chosen = reading.selection->chosen;
     return fmt::format("{}, for {} of {} entries", amount,

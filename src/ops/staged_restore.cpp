@@ -147,6 +147,7 @@ std::string listed(std::vector<std::string> words) {
 
 std::string listed(const std::vector<std::pair<std::string, std::string>>& tablespaces) {
     std::vector<std::string> words;
+    words.reserve(tablespaces.size());
     for (const auto& [from, to] : tablespaces) words.push_back(fmt::format("{}={}", from, to));
     return listed(std::move(words));
 }

@@ -77,7 +77,7 @@ Result<std::vector<std::string>> names_in(const std::string& folder) {
     return names;
 }
 
-std::string tidy(std::string path) {
+std::string tidy(const std::string& path) {
     std::error_code error;
     auto absolute = std::filesystem::absolute(path, error).lexically_normal().string();
     while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();

@@ -86,6 +86,7 @@ std::vector<ByteRange> body_ranges(const OpenArchive& archive,
                                    const std::vector<ByteRange>& stored) {
     if (!archive.keys) return stored;
     std::vector<ByteRange> ranges;
+    ranges.reserve(stored.size());
     for (const auto& range : stored) ranges.push_back(cipher_range(range));
     return ranges;
 }
@@ -93,6 +94,7 @@ std::vector<ByteRange> body_ranges(const OpenArchive& archive,
 std::vector<std::uint32_t> sizes_of(const OpenArchive& archive,
                                     const std::vector<std::size_t>& members) {
     std::vector<std::uint32_t> sizes;
+    sizes.reserve(members.size());
     for (const auto member : members) sizes.push_back(archive.index.member_sizes[member]);
     return sizes;
 }

@@ -67,7 +67,7 @@ const std::vector<Sample>& samples() {
         {"config", EntryType::folder},
         {"config/a", EntryType::file, 1},
         {"config/empty", EntryType::file, 0},
-        {"config/to the border", EntryType::file, kMember - 512 * 7},
+        {"config/to the border", EntryType::file, kMember - std::size_t{512} * 7},
         {"config/behind it", EntryType::file, 513},
         {"config/link", EntryType::symbolic_link},
         {std::string(150, 'n') + "/" + std::string(150, 'm'), EntryType::file, 15},

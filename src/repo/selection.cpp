@@ -21,10 +21,11 @@ class ChosenEntries final : public EntrySink {
     ChosenEntries(const ArchiveContents& contents, const std::vector<bool>& chosen, EntrySink& next)
         : contents_(contents), chosen_(chosen), next_(next) {}
     // What comes next is `stretch`, out of `parser`, which lives as long.
-    void enter(const Stretch& stretch, const TarParser& parser) {
+    // The parser to feed with the stretch's bytes, until the next stretch.
+    TarParser& enter(const Stretch& stretch) {
         at_ = stretch.first;
         base_ = stretch.range.begin;
-        parser_ = &parser;
+        return parser_.emplace(*this);
     }
 
     Status begin(const EntryHeader& header) override {
@@ -65,7 +66,7 @@ class ChosenEntries final : public EntrySink {
     const ArchiveContents& contents_;
     const std::vector<bool>& chosen_;
     EntrySink& next_;
-    const TarParser* parser_ = nullptr;
+    std::optional<TarParser> parser_;
     std::uint64_t base_ = 0;  // where the parser's stream begins in the tar stream
     std::size_t at_ = 0;
     std::size_t passed_ = 0;
@@ -74,8 +75,7 @@ class ChosenEntries final : public EntrySink {
 
 Status read_stretch(const Stretch& stretch, PieceSource& source, ChosenEntries& entries,
                     const ReadOptions& options) {
-    TarParser parser(entries);
-    entries.enter(stretch, parser);
+    TarParser& parser = entries.enter(stretch);
     for (auto left = stretch.range.end - stretch.range.begin; left != 0;) {
         ASB_CHECK(options.stop.check());
         ASB_TRY(const Bytes bytes, source.next());

@@ -4,6 +4,7 @@ name, nothing half-made shows, and the exit code says what to do."""
 import signal
 
 import pytest
+from bson import Code
 from lib.mongodb import ADMIN, ADMIN_PASSWORD, BACKUP, BACKUP_PASSWORD, KINDS, MongoServer, tool
 from lib.mongodb_data import insert
 from lib.mongodb_fingerprint import differences
@@ -139,3 +140,16 @@ def test_two_restores_at_once_do_not_mix(stage):
         first.signal(signal.SIGCONT)
     first.wait()
     assert {*stage.server.database().list_collection_names()} <= before | {"users", "sessions"}
+
+
+def test_functions_that_cannot_be_merged_are_said_to_be_all_that_is_missing(stage, tmp):
+    stage.server.database()["system.js"].insert_one({"_id": "twice", "value": Code("function (x) { return 2 * x; }")})
+    product = Product(tmp / "with-functions", database_url=stage.server.url(db="auth"))
+    product.run("backup")
+    product.database_url = stage.server.restore_url(db="auth")
+    failing = {"ASB_FAIL_POINT": "mongo.users:1:eio"}
+    done = product.run("restore", "-f", "latest", "--force", "--drop-old", env=failing, expect=1)
+    assert "every collection is in place, but users, roles and functions are not all merged" in done.err
+    assert "hint: " in done.err
+    assert JOURNAL not in stage.server.database().list_collection_names()
+    product.run("restore", "-f", "latest", "--force", "--drop-old")

@@ -205,6 +205,17 @@ def test_a_failure_in_the_middle_changes_nothing(full, target, backed_up):
     assert not [name for name in schemas(target) if name.startswith("before_")]
 
 
+def test_a_connection_that_is_lost_at_the_commit_leaves_nothing_claimed(full, target, backed_up):
+    target.sql("""CREATE TABLE public.noticed (id integer);
+        CREATE FUNCTION notice() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.noticed VALUES (1); END $$;
+        CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+        CREATE CONSTRAINT TRIGGER die AFTER INSERT ON public.noticed DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die();
+        CREATE EVENT TRIGGER notice ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION notice()""", "auth")
+    done = only(backed_up, target, "auth.auth.users", more=("--force",), expect=6)
+    assert "whether it was made is not known" in done.err and "nothing was changed" not in done.err
+    assert "hint: look at what should have come back" in done.err
+
+
 @pytest.mark.parametrize("how, code", [("kill", 137), ("stop", 143), ("eio", 1)])
 def test_a_restore_that_ends_before_its_transaction_changes_nothing(full, target, backed_up, how, code):
     before = fingerprint(target)

@@ -111,7 +111,7 @@ Error rolled_back(std::string_view what, const OpTime& optime) {
 class SliceCopy {
   public:
     SliceCopy(OplogStart start, const std::string& database, EntrySink& sink, Progress& progress)
-        : start_(std::move(start)),
+        : start_(start),
           database_(database),
           names_([](std::optional<std::uint32_t> part) { return oplog_entry(part); }),
           collector_(names_, [&sink, &progress](const DumpPart& part) -> Status {

@@ -72,7 +72,7 @@ class Planner {
     void add_read(const std::string& database, const CollectionInfo& info,
                   const std::set<std::string>& names);
     void measure(ReadPlan& read);
-    void add_copy(std::string collection, const std::string& database, Bson filter);
+    void add_copy(std::string_view collection, const std::string& database, Bson filter);
 
     MongoConnection& connection_;
     DumpPlan plan_;
@@ -120,11 +120,11 @@ Status Planner::add_database(const std::string& database) {
     return {};
 }
 
-void Planner::add_copy(std::string collection, const std::string& database, Bson filter) {
+void Planner::add_copy(std::string_view collection, const std::string& database, Bson filter) {
     plan_.reads.push_back({.database = "admin",
-                           .collection = collection,
+                           .collection = std::string(collection),
                            .folder = database,
-                           .file = std::string(kAdminCopyPrefix) + collection,
+                           .file = std::string(kAdminCopyPrefix).append(collection),
                            .filter = std::move(filter)});
 }
 
@@ -132,7 +132,7 @@ Status Planner::add_users_of(const std::string& database) {
     if (database == "admin") return {};
     for (const auto collection : kAuthCollections)
         add_copy(
-            std::string(collection), database,
+            collection, database,
             collection == "system.version" ? nullptr : BsonBuilder().text("db", database).take());
     return {};
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
 
 namespace asb::mongodb {
@@ -19,7 +20,7 @@ struct CollectionMetadata {
 };
 
 // A collection's metadata is small; one with hundreds of indexes has some hundred KiB.
-inline constexpr std::size_t kMetadataBytesMax = 16 * 1024 * 1024;
+inline constexpr std::size_t kMetadataBytesMax = 16 * kMiB;
 
 // `damaged`, naming `name` (of the entry), unless `text` is such a document.
 Result<CollectionMetadata> parse_metadata(std::string_view text, std::string_view name);

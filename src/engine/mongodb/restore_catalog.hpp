@@ -29,6 +29,7 @@ struct StagedCollection {
     // collection of their own: _id as bytes -> document.
     bool kept = false;
     std::map<std::string, std::string> documents;
+    std::size_t documents_bytes = 0;  // as they came from the archive
 
     // Documents stand in the order in which they were inserted, which must be kept.
     [[nodiscard]] bool ordered() const { return view_of(options).flag("capped"); }

@@ -56,7 +56,12 @@ Status MongoRestoreSession::publish() {
     ASB_CHECK(context_.stop.check());
     context_.progress.begin_stage("swap", 0);
     ASB_CHECK(swap_all());
-    return merge();
+    const auto merged = merge();
+    if (merged.ok()) return {};
+    return with_hint(
+        merged.error().within(
+            "every collection is in place, but users, roles and functions are not all merged"),
+        "mend what the error names and restore again with --force");
 }
 
 Status MongoRestoreSession::build_all_indexes() {
@@ -216,6 +221,7 @@ Status MongoRestoreSession::merge() {
     for (const auto& collection : catalog_.all())
         if (!collection->kept) ++collections[collection->home];
     std::vector<std::string> lines;
+    lines.reserve(collections.size() + 2);
     for (const auto& [home, count] : collections)
         lines.push_back(
             fmt::format("database {}: {} restored", home, counted(count, "collection")));

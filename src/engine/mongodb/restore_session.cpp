@@ -156,9 +156,8 @@ Status MongoRestoreSession::take_document(Bytes document) {
     if (!collection.kept) return stage_.append(collection, document);
     const auto id = BsonView(document).find("_id");
     if (!id) return fail(Code::damaged, "a document of {} has no _id", collection.name_space());
-    std::size_t bytes = document.size();
-    for (const auto& [key, kept] : collection.documents) bytes += kept.size();
-    if (bytes > kKeptBytesMax)
+    collection.documents_bytes += document.size();
+    if (collection.documents_bytes > kKeptBytesMax)
         return fail(Code::failed, "{} holds more than {}", collection.name_space(),
                     human_bytes(kKeptBytesMax));
     collection.documents[id_key(*id)] = as_text(document);

@@ -1,7 +1,8 @@
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <fstream>
 
 #include <cstdio>
+#include <fstream>
 
 #include "engine/postgres/only_choice.hpp"
 #include "engine/postgres/only_entries.hpp"
@@ -152,9 +153,7 @@ TEST(OnlyEntries, APhysicalBackupIsOneClusterAndItsTablespaces) {
 TEST(OnlyToc, WhatIsNoDumpIsDamagedAndAnUnknownVersionSaysSo) {
     const std::string path = ::testing::TempDir() + "/only_toc_test.dump";
     const auto code = [&](std::string_view bytes) {
-        std::FILE* file = std::fopen(path.c_str(), "wb");
-        std::fwrite(bytes.data(), 1, bytes.size(), file);
-        std::fclose(file);
+        std::ofstream(path, std::ios::binary) << bytes;
         const auto toc = read_toc(path);
         return toc.ok() ? Code::failed : toc.error().code;
     };
@@ -162,7 +161,7 @@ TEST(OnlyToc, WhatIsNoDumpIsDamagedAndAnUnknownVersionSaysSo) {
     EXPECT_EQ(code("not a dump at all"), Code::damaged);
     EXPECT_EQ(code(std::string_view("PGDMP\1\16\0\4\10\1\0\0", 13)), Code::damaged);
     EXPECT_EQ(code(std::string_view("PGDMP\1\31\0\4\10\1\0\0", 13)), Code::database);
-    std::remove(path.c_str());
+    EXPECT_EQ(std::remove(path.c_str()), 0);
 }
 
 }  // namespace

@@ -18,6 +18,12 @@ Status write_text(const std::string& path, std::string_view text) {
     return write_all(file.get(), as_bytes(text), path);
 }
 
+// What psql says on stdout before the one statement whose answer may be lost.
+constexpr std::string_view kCommitting = "committing";
+// psql's exit status when the server refused a statement; 2 is a lost connection (psql's manual
+// page).
+constexpr int kScriptError = 3;
+
 // A file name as psql's \i takes it.
 std::string psql_quoted(const std::string& path) {
     std::string quoted = "'";
@@ -134,7 +140,7 @@ Result<std::string> PieceRestore::transaction_sql() {
     if (options_.drop_old)
         for (const auto& place : places_)
             sql += fmt::format("DROP SCHEMA {} CASCADE;\n", connection.quoted_identifier(place));
-    return sql + "COMMIT;\n";
+    return sql + fmt::format("\\echo {}\nCOMMIT;\n", kCommitting);
 }
 
 Status PieceRestore::run_psql() {
@@ -155,8 +161,14 @@ Status PieceRestore::run_psql() {
     ASB_TRY(const auto result,
             run_command(command, "", context_.stop, after(kLongStatementTimeout)));
     if (result.exit_status == 0) return {};
-    return program_error("psql", options_.database, result.exit_status, result.errors)
-        .within("nothing was changed");
+    auto error = program_error("psql", options_.database, result.exit_status, result.errors);
+    const bool refused = result.exit_status == kScriptError;
+    if (refused || result.output.find(kCommitting) == std::string::npos)
+        return error.within("nothing was changed");
+    return with_hint(
+        error.within("the connection was lost while the change was being committed, and whether it "
+                     "was made is not known"),
+        "look at what should have come back before you run this again");
 }
 
 void PieceRestore::describe() {
