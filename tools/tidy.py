@@ -22,7 +22,7 @@ import sys
 import tempfile
 
 TIDY = "clang-tidy-14"
-FILES_AS_ONE = 6  # more saves little more, and clashes of names become likely
+FILES_AS_ONE = 8  # more saves little more, and clashes of names become likely
 Work = collections.namedtuple("Work", "source marker command folder")
 
 # What tests need not obey. The analyzer costs as much as everything else together, and what it would find
@@ -116,9 +116,11 @@ def findings(text):
 
 
 def pending(build):
-    """The Work of each file of src/ and tests/ that is not known to be clean."""
+    """The Work of each file of src/ and tests/ that is not known to be clean; once, however many programs
+    it is part of."""
     deps = dependencies(build)
-    for command in json.loads(pathlib.Path(build, "compile_commands.json").read_text()):
+    commands = json.loads(pathlib.Path(build, "compile_commands.json").read_text())
+    for command in {each["file"]: each for each in commands}.values():
         source = os.path.relpath(command["file"])
         if not re.match(r"(src|tests)/", source):
             continue

@@ -18,7 +18,7 @@ from lib import mongodb_data
 from lib.mongodb_fingerprint import fingerprint
 from lib.postgres import free_port
 
-KINDS = ("rs", "py")
+KINDS = tuple(os.environ.get("ASB_MONGODB_SERVERS", "rs,py").split(","))
 SET_NAME = "secantus"  # the only one that these servers can have
 ADMIN, ADMIN_PASSWORD = "administrator", "administrator-password-of-a-test"
 BACKUP, BACKUP_PASSWORD = "backup", "p@ss/word of:the backup user%"  # every character that a URL must escape

@@ -6,6 +6,7 @@ import itertools
 import json
 
 import pytest
+from lib.crash import SAMPLE
 from lib.folder_state import folder_state
 from lib.product import Product
 from lib.stored_backup import (
@@ -79,7 +80,7 @@ def test_any_flipped_bit_of_the_index_is_found(backed_up, place):
     product, stored = backed_up
     fact = f"{stored.index.name} is not the index that the manifest of {stored.name} names\n{OTHER_COPY}"
     bits = itertools.cycle(range(8))
-    for offset in range(0, stored.index.stat().st_size, 7):
+    for offset in range(0, stored.index.stat().st_size, 7 * SAMPLE):
         with stored.flipped(stored.index, offset, next(bits)):
             assert fact in product.run("verify", stored.name, expect=4).err
     with stored.flipped(stored.index, 40):
@@ -91,7 +92,7 @@ def test_any_flipped_bit_of_the_manifest_is_found(backed_up, place):
     missed = []
     bits = itertools.cycle(range(8))
     text = stored.manifest.read_text()
-    for offset in range(0, len(text), 3):
+    for offset in range(0, len(text), 3 * SAMPLE):
         bit = next(bits)
         with stored.flipped(stored.manifest, offset, bit):
             done = product.run("verify", stored.name, expect=None)
@@ -247,6 +248,6 @@ def test_every_form_finds_damage(product, tmp, place, settings, suffix):
         with stored.changed(stored.body, content):
             refused(product, stored, place, f"{stored.body.name} is {len(content)} bytes long, its manifest says {length}")
     for path in (stored.index, stored.manifest):
-        for offset in range(0, path.stat().st_size, 30):
+        for offset in range(0, path.stat().st_size, 30 * SAMPLE):
             with stored.flipped(path, offset):
                 product.run("verify", stored.name, expect=4)
