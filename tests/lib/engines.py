@@ -26,6 +26,7 @@ class Engine:
     middle_step = ""  # a durable step of a restore, after its beginning and before its swap
     backup_words = ("backup",)
     restore_words = ()
+    beside = ("config", "CONFIG_PATHS")  # a component that this engine does not fill, and its setting
     passwords = ()
 
     def back_up(self, product, *words, expect=0, env=None):
@@ -50,7 +51,7 @@ class Files(Engine):
     """A folder; the target is another one."""
 
     way, engines, entries = "files", {"fileset"}, ("config/",)
-    backup_words = ("backup", "config")
+    backup_words, beside = ("backup", "config"), ("certificates", "CERTIFICATE_PATHS")
     middle_step = "restore.file.sync"
     passwords = ("a-password-that-nobody-needs",)
 
@@ -212,10 +213,7 @@ class MongoDb(Server):
         insert(database.sessions, ({"_id": f"session {n}", "user": n} for n in range(100)))
         database.create_collection("strict", validator={"$jsonSchema": {"required": ["name"]}})
         database.create_collection("first_users", viewOn="users", pipeline=[{"$match": {"_id": {"$lt": 10}}}])
-        self._create_role()
-
-    def _create_role(self):
-        self.server.database().command("createRole", "session_reader", roles=[], privileges=[
+        database.command("createRole", "session_reader", roles=[], privileges=[
             {"resource": {"db": "auth", "collection": "sessions"}, "actions": ["find"]}])
 
     def backup_url(self):
@@ -227,20 +225,16 @@ class MongoDb(Server):
     def restore_settings(self):
         return {"DATABASE_URL": self.server.restore_url(db="auth")}
 
-    def _roles(self):
-        return self.server.database().command("rolesInfo", 1, showPrivileges=True)["roles"]
-
     def source(self):
         collections = self.server.fingerprint("auth")["auth"]
-        return {"collections": {name: what for name, what in collections.items() if "__before_" not in name},
-                "roles": self._roles()}
+        return {name: what for name, what in collections.items() if "__before_" not in name}
 
     restored = source
 
     def target(self):
-        users = self.server.client().admin.command("usersInfo", {"forAllDBs": True})["users"]
-        return {"databases": self.server.fingerprint(), "roles": self._roles(),
-                "users": sorted(user["_id"] for user in users)}
+        users = self.server.client().admin.command("usersInfo", 1)["users"]
+        roles = self.server.database().command("rolesInfo", 1, showPrivileges=True)["roles"]
+        return {"databases": self.server.fingerprint(), "users": sorted(user["_id"] for user in users), "roles": roles}
 
     def contents(self):
         names = ("users", "sessions", "strict", "first_users")
@@ -251,13 +245,9 @@ class MongoDb(Server):
         database.users.update_many({"_id": {"$lt": 10}}, {"$set": {"x": "changed"}})
         database.sessions.drop()
         database.newer.replace_one({"_id": 1}, {}, upsert=True)
-        if self._roles():
-            database.command("dropRole", "session_reader")
 
     def lose(self):
         self.server.drop_all()
-        if self._roles():
-            self.server.database().command("dropRole", "session_reader")
 
     def kept(self):
         return [name for name in self.server.database().list_collection_names() if "__before_" in name]

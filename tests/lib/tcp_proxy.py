@@ -13,13 +13,14 @@ class TcpProxy:
     """Listens on a free port of 127.0.0.1 and passes each connection on to `port`. A context manager.
 
     Of all connections together, `hold_after` bytes from the server pass; the rest waits for release()
-    or cut(). `replace`: bytes of the server's that the client sees as others of the same length.
+    or cut(). `replace`: bytes of the server's that the client sees as others of the same length. `change`: a
+    function that does so to each block; it may be set at any time, and what is held back meets the newest.
     """
 
-    def __init__(self, port, hold_after=None, replace=None):
+    def __init__(self, port, hold_after=None, replace=None, change=None):
         self._target = port
         self._left = hold_after
-        self._replace = replace or (b"\0", b"\0")
+        self.change = change or (lambda data: data.replace(*replace) if replace else data)
         self._lock = threading.Lock()
         self._go = threading.Event()
         self._go_on = True
@@ -89,7 +90,7 @@ class TcpProxy:
         if held:
             self.is_holding.set()
             self._go.wait()
-        return data.replace(*self._replace)
+        return self.change(data)
 
     def _pass_on(self, source, sink, admit):
         try:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from lib.crash import objects_of
 from lib.engines import Files, MongoDb, Postgres
-from lib.folder_state import names_below
+from lib.folder_state import folder_state, names_below
 from lib.mongodb import KINDS, MongoServer
 from lib.product import Product
 from lib.stored_backup import StoredBackup, only_backup
@@ -208,3 +208,48 @@ def test_a_target_that_cannot_be_reached_gives_its_exit_code_and_its_name(engine
     done = stored.product.run("restore", "-f", stored.backup.name, "--force", *words, env=settings, expect=code)
     assert text in done.err and "hint: " in done.err
     assert names_below(stored.product.temporary) == []
+
+
+# -- piece by piece --------------------------------------------------------------------------------------
+
+
+def test_what_was_prepared_is_published_later_and_until_then_nothing_changes(engine, stored, changed, tmp):
+    staging = tmp / "staging"
+    done = engine.restore(stored.product, "--force", "--drop-old", "--staging", staging, "--json", name=stored.backup.name).json()
+    assert done["prepared"] and done["stored_bytes_read"] == stored.backup.body.stat().st_size
+    assert_nothing_changed(engine, changed)
+    assert [path for path in staging.rglob("*") for one in engine.passwords
+            if path.is_file() and one.encode() in path.read_bytes()] == []
+    without_repository = {"BACKUP_DIR": tmp / "nowhere", "BACKUP_ENCRYPTION_KEY": None}
+    resume = ("restore", "--resume", "--staging", staging)
+    stored.product.run(*resume, env={**engine.restore_settings(), **without_repository})
+    assert engine.restored() == stored.expected
+    assert engine.kept() == [] and not staging.exists()
+    assert names_below(stored.product.temporary) == []
+
+
+def test_damage_is_found_when_it_is_prepared_and_leaves_nothing(engine, stored, changed, tmp):
+    with stored.backup.flipped(stored.backup.body, stored.backup.body.stat().st_size // 2):
+        engine.restore(stored.product, "--force", "--staging", tmp / "staging", name=stored.backup.name, expect=DAMAGED)
+    assert_nothing_changed(engine, changed)
+    assert names_below(tmp / "staging") == []
+
+
+def test_each_component_comes_back_alone(engine, product, tmp):
+    """Of a backup that holds files beside: each without the other."""
+    component, setting = engine.beside
+    etc, place = tmp / "etc", tmp / "files"
+    etc.mkdir()
+    (etc / "app.pem").write_text("not a key\n")
+    engine.change()
+    expected = engine.source()
+    engine.back_up(product, env={setting: etc})
+    engine.change()
+    before = engine.target()
+    product.run("restore", "-f", "latest", "--components", component, "--files-dir", place, env=engine.restore_settings())
+    assert folder_state(place / component / str(etc).lstrip("/")) == folder_state(etc)
+    assert [path.name for path in place.iterdir()] == [component]
+    assert_nothing_changed(engine, before)
+    engine.restore(product, "--force", "--drop-old")
+    assert engine.restored() == expected
+    assert [path.name for path in place.iterdir()] == [component]
