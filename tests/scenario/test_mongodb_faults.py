@@ -67,6 +67,11 @@ def test_an_address_that_is_none(product):
     refused(product, "mongodb://user:not-so-secret@/?x", "DATABASE_URL", code=2)
 
 
+def test_a_srv_address_that_no_name_server_knows(product):
+    refused(product, "mongodb+srv://backup:not-so-secret@cluster.auth.invalid/auth", "cluster.auth.invalid",
+            "check the host name of mongodb+srv")
+
+
 def test_an_option_of_the_url_that_does_not_fit(product):
     refused(product, "mongodb://127.0.0.1/?readPreference=whatever", "DATABASE_URL", code=2)
 

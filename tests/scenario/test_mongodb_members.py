@@ -50,3 +50,11 @@ def test_how_far_behind_is_a_setting(product, server):
         facts, said = back_up(product, members, members.primary, env={"MONGODB_READ_LAG_MAX": 2 * 3600})
         assert "secondary 1 h" in product.run("check", env={"MONGODB_READ_LAG_MAX": 2 * 3600}).out
     assert facts["server_kind"] == "secondary" and "behind" not in said
+
+
+def test_a_secondary_that_the_url_alone_names_is_not_called_the_primary(product, server):
+    """With directConnection there is no other member to turn to."""
+    with TwoMembers(server, lag=HOUR) as members:
+        facts, said = back_up(product, members, members.secondary, directConnection="true")
+    assert facts["server_kind"] == "secondary"
+    assert "1 h" in said and "reading from the primary" not in said

@@ -1,18 +1,23 @@
 """Why this exists: whatever goes wrong while a MongoDB is restored, what was there is there unharmed under its
 name, nothing half-made shows, and the exit code says what to do."""
 
+import os
 import signal
+import subprocess
 
+import bson
 import pytest
-from bson import Code
+from bson import Code, Timestamp
 from lib.mongodb import ADMIN, ADMIN_PASSWORD, BACKUP, BACKUP_PASSWORD, KINDS, MongoServer, tool
 from lib.mongodb_data import insert
 from lib.mongodb_fingerprint import differences
 from lib.processes import wait_until
 from lib.product import Product
+from lib.small_disk import small_disk
 from lib.tcp_proxy import TcpProxy
 
-DAMAGED, DATABASE, INCOMPLETE, BUSY = 4, 6, 3, 11
+DAMAGED, DATABASE, INCOMPLETE, SPACE, BUSY = 4, 6, 3, 9, 11
+MEGABYTE = 1024 * 1024
 JOURNAL = "asb_restore_journal"
 MIDDLE = 8000  # bytes of the server's answers: after the staging has begun, before the swap
 
@@ -107,6 +112,29 @@ def test_a_damaged_archive_leaves_the_target_as_it_was(stage, tmp):
     assert differences(before, stage.server.fingerprint("auth")) == []
 
 
+def test_a_disk_of_the_server_that_fills_up_leaves_the_old_data(tmp, stage):
+    """The test servers do not survive that, whoever writes; what they held is there once they have room again."""
+    with small_disk(tmp / "disk", 48 * MEGABYTE) as disk, MongoServer.create(stage.server.kind, disk / "server") as server:
+        large = stage.server.database("large").large
+        for _ in range(7):
+            large.insert_many([{"x": os.urandom(MEGABYTE)} for _ in range(8)])
+        product = Product(tmp / "product", database_url=stage.server.url(db="large"))
+        product.run("backup")
+        stage.server.client().drop_database("large")
+        server.database("large").large.insert_one({"_id": "ours"})
+        server.restart()  # a checkpoint
+        product.database_url = server.restore_url(db="large", serverSelectionTimeoutMS=5000)
+        done = product.run("restore", "-f", "latest", "--force", "--drop-old", expect=(DATABASE, SPACE))
+        assert f"127.0.0.1:{server.port}" in done.err
+        server.kill()
+        subprocess.run(["mount", "-o", f"remount,size={1024 * MEGABYTE}", disk], check=True)
+        server.start()
+        assert server.database("large").large.find_one() == {"_id": "ours"}
+        product.run("restore", "-f", "latest", "--force", "--drop-old")
+        assert server.database("large").list_collection_names() == ["large"]
+        assert server.database("large").large.count_documents({}) == 56
+
+
 def test_an_index_that_cannot_be_built_is_named_and_the_data_is_in(stage, tmp):
     """Two values that differ until the position of the backup do not, and the index is unique."""
     product = Product(tmp / "product")
@@ -125,6 +153,27 @@ def test_an_index_that_cannot_be_built_is_named_and_the_data_is_in(stage, tmp):
     assert things.count_documents({}) == 100
     assert {*things.index_information()} == {"_id_"}
     server.client().drop_database("indexed")
+
+
+def test_keys_that_a_damaged_oplog_holds_twice(stage, tmp):
+    """The same insert twice is one document; another document with the key of the first is in, its index is not."""
+    server = stage.server
+    things = server.database("doubled").things
+    insert(things, ({"_id": n, "key": n} for n in range(100)))
+    things.create_index("key", unique=True, name="only once")
+    dump = tmp / "dump"
+    tool("mongodump", "--uri", server.url(ADMIN, ADMIN_PASSWORD, db="doubled"), "--out", dump)
+    added = [{"_id": 100, "key": 100}, {"_id": 100, "key": 100}, {"_id": 101, "key": 7}]
+    (dump / "oplog.bson").write_bytes(b"".join(
+        bson.encode({"ts": Timestamp(1_700_000_000, n), "t": 1, "v": 2, "op": "i", "ns": "doubled.things", "o": document})
+        for n, document in enumerate(added, 1)
+    ))
+    product = Product(tmp / "product", database_url=server.restore_url(db="doubled"))
+    done = product.run("restore", "--from-mongodump", dump, "--force", "--drop-old", expect=INCOMPLETE)
+    assert "only once" in done.out
+    assert [one for one in things.find({"_id": {"$gte": 100}}, sort=[("_id", 1)])] == [added[0], added[2]]
+    assert things.count_documents({}) == 102 and {*things.index_information()} == {"_id_"}
+    server.client().drop_database("doubled")
 
 
 def test_two_restores_at_once_do_not_mix(stage):

@@ -1,7 +1,11 @@
 """Why this exists: the documents promise which role is enough, that a certificate proves the client, and that
 what is missing is said by name."""
 
+import contextlib
 import re
+import socket
+import ssl
+import threading
 
 import pytest
 from lib.mongodb import KINDS, MongoServer
@@ -113,3 +117,44 @@ def test_a_client_without_tls_is_refused(product, tls_server):
     product.database_url = without(tls_server.url(), "tls", "tlsCAFile", "tlsCertificateKeyFile") + \
         "&serverSelectionTimeoutMS=2000"
     product.run("backup", expect=DATABASE)
+
+
+class OldTlsServer:
+    """Accepts TLS 1.0 and 1.1 and nothing else; `greeted` is set when a client went along with that."""
+
+    def __init__(self, certificates):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version, self.context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        self.context.set_ciphers("ALL:@SECLEVEL=0")
+        self.context.load_cert_chain(certificates.path("server"), certificates.path("server", "key"))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.asked, self.greeted = threading.Event(), threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                self.asked.set()
+                with contextlib.suppress(OSError), self.context.wrap_socket(client, server_side=True):
+                    self.greeted.set()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_tls_older_than_1_2_is_refused(product, tmp):
+    certificates = Certificates(tmp / "certificates")
+    old = OldTlsServer(certificates)
+    product.database_url = (
+        f"mongodb://backup:{WEAK_PASSWORD}@127.0.0.1:{old.port}/auth?tls=true&serverSelectionTimeoutMS=2000"
+        f"&tlsCAFile={certificates.path('authority')}"
+    )
+    done = product.run("backup", expect=DATABASE)
+    assert "TLS" in done.err and "hint: " in done.err
+    assert old.asked.is_set() and not old.greeted.is_set()
+    lax = ssl.create_default_context(cafile=certificates.path("authority"))
+    lax.minimum_version = ssl.TLSVersion.TLSv1
+    lax.set_ciphers("ALL:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", old.port)) as line, lax.wrap_socket(line, server_hostname="127.0.0.1"):
+        assert old.greeted.wait(10)  # whoever accepts it gets it
+    old.listener.close()
