@@ -13,6 +13,7 @@ from lib.product import Product
 from lib.stock_recipe import commands
 
 INCOMPLETE = 3
+PART_BYTES = 8 * 1024 * 1024  # docs/FORMAT.md
 # What stock mongorestore cannot do on these servers: write a time series, and, on one, make an index as it was in a
 # collection with a collation.
 NOT_BY_STOCK = {"py": {"german", "measures"}, "rs": {"measures"}}
@@ -20,6 +21,8 @@ NOT_BY_STOCK = {"py": {"german", "measures"}, "rs": {"measures"}}
 
 @pytest.fixture(scope="module")
 def stage(mongo, module_tmp):
+    # More than one part in the archive: stock tools need them joined.
+    mongo.database("auth-second").large.insert_many([{"_id": n, "x": os.urandom(1 << 20)} for n in range(10)])
     product = Product(module_tmp / f"stock-{mongo.kind}", database_url=mongo.url())
     product.facts = product.run("backup", "--json", expect=WHOLE_DEPLOYMENT).json()["engines"]["mongodb"]
     product.source, product.before = mongo, mongo.fingerprint()
@@ -71,6 +74,15 @@ def test_the_recipe_with_stock_mongorestore_gives_the_same(stage, recipe):
 
 def without_these(fingerprint, names):
     return {db: {n: c for n, c in found.items() if n not in names} for db, found in fingerprint.items()}
+
+
+def test_a_collection_in_parts_is_joined_by_the_recipe(stage, unpacked):
+    """Step 7 of the note; the data comes back in the test above."""
+    listed = stage.run("list", "--contents", "latest", "--json").json()["contents"]
+    (size,) = [line["bytes"] for line in listed if line["name"] == "auth-second.large"]
+    folder = unpacked / "auth-second"
+    assert size > PART_BYTES and (folder / "large.bson").stat().st_size == size
+    assert [path.name for path in folder.glob("large.bson.*")] == []
 
 
 def test_bsondump_reads_our_oplog(stage, unpacked):

@@ -5,6 +5,7 @@ import os
 
 import pytest
 from lib.mongodb import KINDS, MongoServer
+from lib.mongodb_fingerprint import differences
 from lib.postgres import PostgresServer
 from lib.stored_backup import SEGMENT_BYTES, only_backup
 
@@ -23,6 +24,7 @@ def mongo_with_data(product, tmp):
             database.large.insert_many([{"x": os.urandom(MEGABYTE)} for _ in range(8)])
         product.database_url = server.url(db="auth")
         product.run("backup")
+        server.before = server.fingerprint("auth")
         database.small.drop()
         product.database_url = server.restore_url(db="auth")
         yield server
@@ -43,6 +45,13 @@ def assert_little_was_read(product, plan, report):
 def test_a_small_collection_beside_a_large_one(product, mongo_with_data):
     assert_little_was_read(product, *pieces(product, "auth.small"))
     assert mongo_with_data.database().small.count_documents({}) == 100
+
+
+def test_a_collection_in_many_parts_comes_back_whole(product, mongo_with_data):
+    server = mongo_with_data
+    server.database().large.delete_many({})
+    product.run("restore", "-f", "latest", "--force", "--drop-old")
+    assert differences(server.before, server.fingerprint("auth")) == []
 
 
 def test_damage_in_the_large_one_does_not_hinder(product, mongo_with_data):
