@@ -18,7 +18,7 @@ Status PartCollector::add(Bytes document) {
 }
 
 Status PartCollector::finish() {
-    if (numbered_ && part_.empty()) return {};
+    if (numbered_ && part_.empty() && documents_ > 0) return {};
     return flush(numbered_ ? names_.next() : names_.whole());
 }
 

@@ -23,17 +23,21 @@ struct DumpPart {
     Buffer bytes;
 };
 
-// Names of the parts of one collection (or the oplog): the whole under its own name when it is one
-// part, else numbered from 1. Thread-safe.
+// Names of the parts of one collection (or the oplog), numbered from 1 in the order they are asked
+// for; what one reader reads stands under its own name when it is one part. Thread-safe.
 class PartNames {
   public:
     using Name = std::function<std::string(std::optional<std::uint32_t> part)>;
-    explicit PartNames(Name name) : name_(std::move(name)) {}
+    enum class Readers { one, several };
+    explicit PartNames(Name name, Readers readers = Readers::one)
+        : name_(std::move(name)), readers_(readers) {}
+    [[nodiscard]] bool always_numbered() const { return readers_ == Readers::several; }
     [[nodiscard]] std::string whole() const { return name_(std::nullopt); }
     [[nodiscard]] std::string next() { return name_(++parts_); }
 
   private:
     Name name_;
+    Readers readers_;
     std::atomic<std::uint32_t> parts_{0};
 };
 
@@ -41,9 +45,11 @@ class PartNames {
 class PartCollector {
   public:
     using Put = std::function<Status(DumpPart part)>;
-    PartCollector(PartNames& names, Put put) : names_(names), put_(std::move(put)) {}
+    PartCollector(PartNames& names, Put put)
+        : names_(names), put_(std::move(put)), numbered_(names.always_numbered()) {}
     Status add(Bytes document);
-    // The rest. A collection whose only reader this is stands under its own name when it all fits.
+    // The rest. A reader without any document writes one empty part, so that no collection is
+    // without an entry.
     Status finish();
     [[nodiscard]] std::uint64_t documents() const { return documents_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -53,8 +59,8 @@ class PartCollector {
 
     PartNames& names_;
     Put put_;
+    bool numbered_;
     Buffer part_;
-    bool numbered_ = false;
     std::uint64_t documents_ = 0;
     std::uint64_t bytes_ = 0;
 };
