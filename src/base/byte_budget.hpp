@@ -4,31 +4,48 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "base/thread_annotations.hpp"
 
 namespace asb {
 
-// | call  | threads | blocks                                                           | after
-// close | | take  | any     | until `bytes` fit beside what is out; what is larger goes alone  |
-// false       | | give  | any     | no | as before   | | close | any     | no | harmless    |
+// | call  | threads | blocks                                                          | closed  |
+// | take  | any     | until `bytes` fit beside what is out; what is larger goes alone | nothing |
+// | close | any     | no                                                              |         |
 class ByteBudget {
   public:
+    // Bytes that are out, until it is destroyed. Outlived by its budget.
+    class Lease {
+      public:
+        Lease() = default;
+        Lease(Lease&& other) noexcept
+            : budget_(std::exchange(other.budget_, nullptr)), bytes_(other.bytes_) {}
+        Lease& operator=(Lease&& other) noexcept {
+            std::swap(budget_, other.budget_);
+            std::swap(bytes_, other.bytes_);
+            return *this;
+        }
+        ~Lease() {
+            if (budget_ != nullptr) budget_->give(bytes_);
+        }
+
+      private:
+        friend class ByteBudget;
+        Lease(ByteBudget& budget, std::uint64_t bytes) : budget_(&budget), bytes_(bytes) {}
+        ByteBudget* budget_ = nullptr;
+        std::uint64_t bytes_ = 0;
+    };
+
     explicit ByteBudget(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
 
-    bool take(std::uint64_t bytes) ASB_EXCLUDES(mutex_) {
+    std::optional<Lease> take(std::uint64_t bytes) ASB_EXCLUDES(mutex_) {
         UniqueLock lock(mutex_);
         while (out_ != 0 && out_ + bytes > bytes_max_ && !closed_) given_.wait(lock.native());
-        if (closed_) return false;
+        if (closed_) return std::nullopt;
         out_ += bytes;
-        return true;
-    }
-
-    // What was taken, as it was taken.
-    void give(std::uint64_t bytes) ASB_EXCLUDES(mutex_) {
-        const UniqueLock lock(mutex_);
-        out_ -= bytes;
-        given_.notify_all();
+        return Lease(*this, bytes);
     }
 
     void close() ASB_EXCLUDES(mutex_) {
@@ -38,6 +55,12 @@ class ByteBudget {
     }
 
   private:
+    void give(std::uint64_t bytes) ASB_EXCLUDES(mutex_) {
+        const UniqueLock lock(mutex_);
+        out_ -= bytes;
+        given_.notify_all();
+    }
+
     const std::uint64_t bytes_max_;
     Mutex mutex_;
     std::condition_variable given_;

@@ -14,38 +14,61 @@ using namespace std::chrono_literals;
 
 constexpr auto kLongEnoughToBlock = 50ms;  // the other thread would have gone on long before
 
+// A thread that takes `bytes` from a budget, at once or later.
+class Taker {
+  public:
+    Taker(ByteBudget& budget, std::uint64_t bytes)
+        : thread_([this, &budget, bytes] { taken_ = budget.take(bytes).has_value(); }) {
+        std::this_thread::sleep_for(kLongEnoughToBlock);
+    }
+    [[nodiscard]] bool has_taken() const { return taken_.load(); }
+    bool taken_in_the_end() {
+        thread_.join();
+        return taken_.load();
+    }
+
+  private:
+    std::atomic<bool> taken_{false};
+    std::jthread thread_;
+};
+
 TEST(ByteBudget, LetsBytesOutUntilTheyFillIt) {
     ByteBudget budget(10);
-    EXPECT_TRUE(budget.take(4));
-    EXPECT_TRUE(budget.take(6));
-    std::atomic<bool> taken{false};
-    const std::jthread taker([&] {
-        EXPECT_TRUE(budget.take(5));
-        taken = true;
-    });
+    auto first = budget.take(4);
+    auto second = budget.take(6);
+    ASSERT_TRUE(first && second);
+    Taker taker(budget, 5);
+    first.reset();
     std::this_thread::sleep_for(kLongEnoughToBlock);
-    budget.give(4);
-    std::this_thread::sleep_for(kLongEnoughToBlock);
-    EXPECT_FALSE(taken.load());
-    budget.give(6);
+    EXPECT_FALSE(taker.has_taken());
+    second.reset();
+    EXPECT_TRUE(taker.taken_in_the_end());
 }
 
 TEST(ByteBudget, LetsWhatIsLargerOutAlone) {
     ByteBudget budget(10);
-    EXPECT_TRUE(budget.take(100));
-    std::atomic<bool> taken{false};
-    const std::jthread taker([&] {
-        EXPECT_TRUE(budget.take(1));
-        taken = true;
-    });
-    std::this_thread::sleep_for(kLongEnoughToBlock);
-    EXPECT_FALSE(taken.load());
-    budget.give(100);
+    auto larger = budget.take(100);
+    ASSERT_TRUE(larger);
+    Taker taker(budget, 1);
+    EXPECT_FALSE(taker.has_taken());
+    larger.reset();
+    EXPECT_TRUE(taker.taken_in_the_end());
+}
+
+TEST(ByteBudget, TakesALeaseThatWasMovedOnce) {
+    ByteBudget budget(1);
+    auto lease = budget.take(1);
+    ByteBudget::Lease moved = std::move(*lease);
+    lease.reset();
+    Taker taker(budget, 1);
+    EXPECT_FALSE(taker.has_taken());
+    moved = ByteBudget::Lease();
+    EXPECT_TRUE(taker.taken_in_the_end());
 }
 
 TEST(ByteBudget, WakesAllWaitersOnClose) {
     ByteBudget budget(1);
-    ASSERT_TRUE(budget.take(1));
+    const auto all = budget.take(1);
     std::vector<std::jthread> waiters;
     for (int i = 0; i < 3; ++i) waiters.emplace_back([&] { EXPECT_FALSE(budget.take(1)); });
     std::this_thread::sleep_for(kLongEnoughToBlock);

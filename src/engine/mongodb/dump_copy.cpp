@@ -36,6 +36,7 @@ class CollectionCopy {
           options_(options),
           reads_(std::move(reads)),
           progress_(progress),
+          budget_(kDocumentBytesMax + options.readers * kPartBytes),
           parts_(kPartsWaiting) {
         std::ranges::sort(reads_, std::greater(), &ReadPlan::documents);
         for (const ReadPlan& read : reads_) name_parts(read);
@@ -50,6 +51,7 @@ class CollectionCopy {
     Status read_one(MongoConnection& connection, ReadPlan& read);
     ReadPlan* take_read();
     Status push_all(EntrySink& sink);
+    void give_up();
 
     const MongoUrl& member_;
     const StopToken& stop_;
@@ -59,6 +61,10 @@ class CollectionCopy {
     // By the whole collection's entry: the ranges of one share its numbers. Complete before any
     // reader begins.
     std::map<std::string, PartNames> names_;
+    // Beside a part of small documents of every reader there is room for the largest document: so
+    // no reader waits for one that waits for it (see `large_`).
+    ByteBudget budget_;
+    std::binary_semaphore large_{1};
     BoundedQueue<DumpPart> parts_;
     std::atomic<std::size_t> next_read_{0};
     std::atomic<std::size_t> working_{0};
@@ -82,13 +88,15 @@ ReadPlan* CollectionCopy::take_read() {
 }
 
 Status CollectionCopy::read_one(MongoConnection& connection, ReadPlan& read) {
-    PartCollector collector(names_.at(data_entry(read.folder, read.file)),
-                            [this](DumpPart part) -> Status {
-                                if (parts_.push(std::move(part))) return {};
-                                return fail(Code::interrupted, "the copy was given up");
-                            });
+    PartCollector collector(
+        names_.at(data_entry(read.folder, read.file)),
+        [this](DumpPart part) -> Status {
+            if (parts_.push(std::move(part))) return {};
+            return fail(Code::interrupted, "the copy was given up");
+        },
+        &budget_);
     DumpCursor cursor(connection, read.database, read.collection,
-                      find_command(read, options_.majority));
+                      find_command(read, options_.majority), &large_);
     for (;;) {
         ASB_TRY(const auto document, cursor.next());
         if (!document) break;
@@ -111,9 +119,15 @@ Status CollectionCopy::read_some() {
 void CollectionCopy::work() {
     if (const auto done = read_some(); !done.ok()) {
         error_.set(done.error());
-        parts_.close();
+        give_up();
     }
     if (--working_ == 0) parts_.close();
+}
+
+// Harmless at the end; before it, no reader may wait any more.
+void CollectionCopy::give_up() {
+    budget_.close();
+    parts_.close();
 }
 
 Status CollectionCopy::push_all(EntrySink& sink) {
@@ -133,7 +147,7 @@ Result<CopyResult> CollectionCopy::run(EntrySink& sink) {
         std::vector<std::jthread> readers;
         for (std::size_t i = 0; i < count; ++i) readers.emplace_back([this] { work(); });
         pushed = push_all(sink);
-        parts_.close();
+        give_up();
     }
     ASB_CHECK(stop_.check());
     ASB_CHECK(pushed);

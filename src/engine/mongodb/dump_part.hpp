@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/byte_budget.hpp"
 #include "base/bytes.hpp"
 #include "base/progress.hpp"
 #include "codec/tar.hpp"
@@ -15,10 +16,11 @@ namespace asb {
 
 // Of one part; a single larger document is a part of its own. Large enough that an entry's header
 // does not count, small enough that a few of them do not either.
-inline constexpr std::size_t kPartBytes = 8 * kMiB;
+inline constexpr std::size_t kPartBytes = 4 * kMiB;
 
 // A finished part on its way to the archive.
 struct DumpPart {
+    ByteBudget::Lease lease;
     std::string entry;
     Buffer bytes;
 };
@@ -45,8 +47,12 @@ class PartNames {
 class PartCollector {
   public:
     using Put = std::function<Status(DumpPart part)>;
-    PartCollector(PartNames& names, Put put)
-        : names_(names), put_(std::move(put)), numbered_(names.always_numbered()) {}
+    // `budget`: what the parts of several readers may take together.
+    PartCollector(PartNames& names, Put put, ByteBudget* budget = nullptr)
+        : names_(names),
+          put_(std::move(put)),
+          budget_(budget),
+          numbered_(names.always_numbered()) {}
     Status add(Bytes document);
     // The rest. A reader without any document writes one empty part, so that no collection is
     // without an entry.
@@ -56,10 +62,13 @@ class PartCollector {
 
   private:
     Status flush(std::string entry);
+    Status begin_part(std::size_t bytes);
 
     PartNames& names_;
     Put put_;
+    ByteBudget* budget_;
     bool numbered_;
+    ByteBudget::Lease lease_;
     Buffer part_;
     std::uint64_t documents_ = 0;
     std::uint64_t bytes_ = 0;

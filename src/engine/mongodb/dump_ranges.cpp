@@ -131,9 +131,8 @@ Result<std::vector<Bson>> Splitter::sample() {
                                 .document("cursor", *batch)
                                 .number("maxTimeMS", std::chrono::milliseconds(kSeekMax).count())
                                 .get()));
-    const auto doubled = std::ranges::unique(
-        found, [](const Bson& a, const Bson& b) { return bson_equal(a.get(), b.get()); });
-    found.erase(doubled.begin(), doubled.end());
+    const auto same = [](const Bson& a, const Bson& b) { return bson_equal(a.get(), b.get()); };
+    found.erase(std::unique(found.begin(), found.end(), same), found.end());
     return found;
 }
 

@@ -23,9 +23,7 @@ RestoreWorkers::~RestoreWorkers() {
 void RestoreWorkers::run(MongoConnection& connection) {
     while (auto task = queue_.pop()) {
         auto status = first_error().ok() ? task->job(connection) : Status();
-        const auto bytes = task->bytes;
-        task.reset();  // what it holds, before others may take as much
-        budget_.give(bytes);
+        task.reset();
         done(std::move(status));
     }
 }
@@ -43,12 +41,13 @@ void RestoreWorkers::done(Status status) {
 
 Status RestoreWorkers::submit(Job job, std::uint64_t bytes) {
     ASB_CHECK(first_error());
-    budget_.take(bytes);
+    auto lease = budget_.take(bytes);
+    ASB_ASSERT(lease.has_value());
     {
         const UniqueLock lock(mutex_);
         ++open_jobs_;
     }
-    queue_.push({std::move(job), bytes});
+    queue_.push({std::move(*lease), std::move(job)});
     return {};
 }
 

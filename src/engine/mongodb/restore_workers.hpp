@@ -40,8 +40,8 @@ class RestoreWorkers {
 
   private:
     struct Task {
+        ByteBudget::Lease lease;
         Job job;
-        std::uint64_t bytes;
     };
     explicit RestoreWorkers(std::size_t depth) : budget_(kBytesMax), queue_(depth) {}
     void run(MongoConnection& connection);
