@@ -130,9 +130,9 @@ Result<std::vector<Bson>> Splitter::sample() {
     aggregate.text("aggregate", read_.collection).array("pipeline", *stages);
     aggregate.document("cursor", *batch);
     ASB_TRY(auto found, ask(std::move(aggregate), kSampleMax));
-    const auto doubled = std::ranges::unique(
-        found, [](const Bson& a, const Bson& b) { return bson_equal(a.get(), b.get()); });
-    found.erase(doubled.begin(), doubled.end());
+    const auto same = [](const Bson& a, const Bson& b) { return bson_equal(a.get(), b.get()); };
+    // clang 14 does not compile ranges::unique of this library.
+    found.erase(std::unique(found.begin(), found.end(), same), found.end());
     return found;
 }
 
