@@ -22,6 +22,7 @@ READERS, RANGES = 2, 8
 SPLIT = {"BACKUP_JOBS": READERS, "MONGODB_SPLIT_MIN_MB": 1}
 EACH_TYPE = 150  # so that the ranges' bounds are of several types
 FILLER = "x" * 1000
+MIDDLE = 1024 * 1024  # of about 1.9 MB that the collection has
 # Options of `find` with these names are documents too, and change nothing.
 PASSED_OVER = {"min": {b"\3min\0": b"\3let\0"}, "max": {b"\3max\0": b"\3let\0"},
                "min and max": {b"\3min\0": b"\3let\0", b"\3max\0": b"\3let\0"}}
@@ -126,6 +127,32 @@ def test_one_reader_reads_no_ranges(product, source):
     product.database_url = source.url(db="auth")
     done = product.run("backup", "--verbose", env={**SPLIT, "BACKUP_JOBS": 1})
     assert split_collections(done) == {}
+
+
+@pytest.fixture
+def moving(source):
+    """A database of the test's own."""
+    yield source.database("moving")
+    for name in ("moving", "moved"):
+        source.client().drop_database(name)
+
+
+def test_what_changes_while_ranges_are_read_is_as_it_was_at_the_end(product, source, moving):
+    insert(moving.mixed, documents(mixed_ids()))
+    with TcpProxy(source.port, hold_after=MIDDLE) as proxy:
+        product.database_url = proxy.url(source.url(db="moving", directConnection="true"), source)
+        running = product.popen("backup", "--verbose", env=SPLIT)
+        proxy.wait_until_holding()
+        for n in range(0, EACH_TYPE, 10):
+            moving.mixed.delete_many({"_id": {"$in": [n, f"text {n}", {"a": n}]}})
+            moving.mixed.insert_many(documents([f"text {n}", f"new {n}", -n - 1]))
+        moving.mixed.update_many({"_id": {"$type": "objectId"}}, {"$set": {"changed": True}})
+        proxy.release()
+        assert split_collections(running.wait()) == {"moving.mixed": RANGES}
+    expected = source.fingerprint("moving")["moving"]
+    product.database_url = source.restore_url(db="moved")
+    product.run("restore", "-f", "latest")
+    assert differences(expected, source.fingerprint("moved")["moved"]) == []
 
 
 def assert_one_cursor_read_it(done, product, source):

@@ -113,7 +113,8 @@ std::vector<Bson> documents_at(const bson_t& document, const char* path) {
         std::uint32_t size = 0;
         const std::uint8_t* data = nullptr;
         bson_iter_document(&each, &size, &data);
-        documents.emplace_back(bson_new_from_data(data, size));
+        if (Bson one(bson_new_from_data(data, size)); one != nullptr)
+            documents.push_back(std::move(one));
     }
     return documents;
 }

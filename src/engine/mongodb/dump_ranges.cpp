@@ -20,7 +20,8 @@ constexpr std::uint64_t kDocumentsOfPoint = 20;
 constexpr std::int64_t kMeasuredDocuments = 100;
 // Finding a document by an index takes milliseconds. A server that needs so long reads the whole
 // collection for it, and would for each range: then one cursor is quicker.
-constexpr std::chrono::seconds kSeekMax{5};
+constexpr std::chrono::milliseconds kSeekMax{2000};
+constexpr std::chrono::milliseconds kSampleMax{10000};  // some hundred of them
 // How many documents may be inserted at the end while one question is on its way.
 constexpr std::int64_t kNewest = 64;
 
@@ -50,7 +51,7 @@ class Splitter {
     Result<std::vector<IdRange>> ranges();
 
   private:
-    Result<std::vector<Bson>> ask(const bson_t& command);
+    Result<std::vector<Bson>> ask(BsonBuilder command, std::chrono::milliseconds most);
     Result<std::vector<Bson>> ids(const IdRange& range, Order order, std::int64_t count);
     Result<std::vector<Bson>> sample();
     Status prove_first(const IdRange& range, const bson_t& first);
@@ -85,11 +86,12 @@ bool Splitter::is_large() {
     return bytes / documents.size() * read_.documents >= options_.bytes_min;
 }
 
-Result<std::vector<Bson>> Splitter::ask(const bson_t& command) {
+Result<std::vector<Bson>> Splitter::ask(BsonBuilder command, std::chrono::milliseconds most) {
+    command.number("maxTimeMS", most.count());
     const auto begin = std::chrono::steady_clock::now();
-    ASB_TRY(const Bson reply, connection_.run_command(read_.database, command, name_space()));
+    ASB_TRY(const Bson reply, connection_.run_command(read_.database, command.get(), name_space()));
     // Not every server heeds maxTimeMS.
-    if (std::chrono::steady_clock::now() - begin > kSeekMax)
+    if (std::chrono::steady_clock::now() - begin > most)
         return fail(Code::database, "the server does not seek by _id");
     auto found = documents_at(*reply, "cursor.firstBatch");
     for (const Bson& one : found)
@@ -106,10 +108,9 @@ Result<std::vector<Bson>> Splitter::ids(const IdRange& range, Order order, std::
     if (range.min != nullptr) find.document("min", *range.min);
     if (range.max != nullptr) find.document("max", *range.max);
     find.number("limit", count).flag("singleBatch", true);
-    find.number("maxTimeMS", std::chrono::milliseconds(kSeekMax).count());
     if (options_.majority)
         find.document("readConcern", BsonBuilder().text("level", "majority").get());
-    return ask(find.get());
+    return ask(std::move(find), kSeekMax);
 }
 
 // Different _ids, in the server's order.
@@ -125,13 +126,12 @@ Result<std::vector<Bson>> Splitter::sample() {
             .document("2", BsonBuilder().document("$sort", *by_id(Order::ascending)).get())
             .take();
     const Bson batch = BsonBuilder().number("batchSize", static_cast<std::int64_t>(points)).take();
-    ASB_TRY(auto found, ask(BsonBuilder()
-                                .text("aggregate", read_.collection)
-                                .array("pipeline", *stages)
-                                .document("cursor", *batch)
-                                .number("maxTimeMS", std::chrono::milliseconds(kSeekMax).count())
-                                .get()));
+    BsonBuilder aggregate;
+    aggregate.text("aggregate", read_.collection).array("pipeline", *stages);
+    aggregate.document("cursor", *batch);
+    ASB_TRY(auto found, ask(std::move(aggregate), kSampleMax));
     const auto same = [](const Bson& a, const Bson& b) { return bson_equal(a.get(), b.get()); };
+    // clang 14 does not compile ranges::unique of this library.
     found.erase(std::unique(found.begin(), found.end(), same), found.end());
     return found;
 }
