@@ -1,6 +1,6 @@
 """Why this exists: "in the middle" must be a place and not a moment. Between the product and its server,
 this lets a chosen number of bytes pass and then holds what follows until the test has done its deed;
-it can also cut the line there, or let the server call itself another version."""
+it can also cut the line there, let the server call itself another version, or take words out of a question."""
 
 import socket
 import threading
@@ -15,12 +15,14 @@ class TcpProxy:
     Of all connections together, `hold_after` bytes from the server pass; the rest waits for release()
     or cut(). `replace`: bytes of the server's that the client sees as others of the same length. `change`: a
     function that does so to each block; it may be set at any time, and what is held back meets the newest.
+    `replace_asked`: {bytes of the client's: what the server sees instead, of the same length}.
     """
 
-    def __init__(self, port, hold_after=None, replace=None, change=None):
+    def __init__(self, port, hold_after=None, replace=None, change=None, replace_asked=None):
         self._target = port
         self._left = hold_after
         self.change = change or (lambda data: data.replace(*replace) if replace else data)
+        self._replace_asked = replace_asked or {}
         self._lock = threading.Lock()
         self._go = threading.Event()
         self._go_on = True
@@ -78,8 +80,13 @@ class TcpProxy:
             server.settimeout(None)
             with self._lock:
                 self._sockets += [client, server]
-            self._start(self._pass_on, client, server, bytes)
+            self._start(self._pass_on, client, server, self._ask)
             self._start(self._pass_on, server, client, self._admit)
+
+    def _ask(self, data):
+        for asked, seen in self._replace_asked.items():
+            data = data.replace(asked, seen)
+        return data
 
     def _admit(self, data):
         """Returns once `data` from the server may go on."""

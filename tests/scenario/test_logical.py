@@ -131,6 +131,26 @@ def test_all_databases_come_back_in_another_server(full, product, tmp):
     assert_same(before, everything(full))
 
 
+def test_a_dump_is_one_moment_of_its_database_whatever_is_written_meanwhile(full, product, tmp):
+    """pg_dump has its snapshot when it waits for the first lock."""
+    before = fingerprint(full, "auth")["tables"]
+    product.database_url = full.url(db="auth")
+    with contextlib.closing(full.connect("auth")) as holder:
+        holder.execute("BEGIN; LOCK TABLE auth.users IN ACCESS EXCLUSIVE MODE")
+        running = product.popen("backup", env=LOGICAL)
+        wait_for(lambda: full.value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 1)
+        full.sql("CREATE TABLE moved AS SELECT * FROM auth.refresh_tokens; DELETE FROM auth.refresh_tokens", "auth")
+    running.wait()
+    try:
+        assert fingerprint(full, "auth")["tables"] != before
+        with PostgresServer.create(15, tmp / "second") as second:
+            product.run("restore", "-f", "latest", env={"DATABASE_URL": second.url(db="auth")})
+            assert differences(before, fingerprint(second, "auth")["tables"]) == []
+    finally:
+        full.sql("INSERT INTO auth.refresh_tokens OVERRIDING SYSTEM VALUE SELECT * FROM moved; DROP TABLE moved", "auth")
+    assert differences(before, fingerprint(full, "auth")["tables"]) == []
+
+
 def test_the_least_role_is_enough_and_the_fallback_is_said_aloud(full, reader, product, tmp):
     product.database_url = reader
     done = product.run("backup", "--json")

@@ -4,13 +4,16 @@ read it, bsondump reads its oplog; and what stock mongodump wrote comes back wit
 import os
 import shutil
 import subprocess
+import threading
 
 import pytest
 from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, WHOLE_DEPLOYMENT, MongoServer, tool
+from lib.mongodb_data import insert
 from lib.mongodb_fingerprint import differences
 from lib.mongodb_oplog import parse_optime
 from lib.product import Product
 from lib.stock_recipe import commands
+from lib.tcp_proxy import TcpProxy
 
 INCOMPLETE = 3
 PART_BYTES = 8 * 1024 * 1024  # docs/FORMAT.md
@@ -125,6 +128,29 @@ def test_our_restore_of_a_stock_dump_gives_the_same(stage, form):
         assert unmade == (stage.source.kind == "rs")
         assert [line for line in left if not unmade or "/'measures" not in line] == []
         assert str(path) in done.out
+
+
+def test_our_restore_replays_the_oplog_of_a_stock_dump(product, tmp):
+    """Written to while stock mongodump reads: what came after its reads is in its oplog alone. Not of secantusd-rs:
+    mongodump asks for the newest entry by {$natural: -1}, and that server gives it the oldest."""
+    with MongoServer.create("py", tmp / "source") as source, MongoServer.create("py", tmp / "target") as target:
+        things = source.database().things
+        insert(things, ({"_id": n, "x": "x" * 1000, "list": [1, 2, 3]} for n in range(3000)))
+        things.create_index("n", sparse=True)
+        with TcpProxy(source.port, hold_after=1_000_000) as proxy:
+            url = proxy.url(source.url(ADMIN, ADMIN_PASSWORD, directConnection="true"), source)
+            dumping = threading.Thread(target=tool, args=("mongodump", "--uri", url, "--oplog", "--out", tmp / "dump"))
+            dumping.start()
+            proxy.wait_until_holding()
+            things.update_many({"_id": {"$mod": [3, 0]}}, {"$set": {"list.1": 9, "n": 1}, "$unset": {"x": 1}})
+            things.delete_many({"_id": {"$mod": [3, 1]}})
+            insert(source.database().later, ({"_id": n} for n in range(50)))
+            source.database().later.create_index("made_meanwhile")
+            proxy.release()
+            dumping.join()
+        product.database_url = target.restore_url()
+        product.run("restore", "--from-mongodump", tmp / "dump", "--all-databases", expect=(0, INCOMPLETE))
+        assert differences(source.fingerprint(), target.fingerprint()) == []
 
 
 @pytest.mark.parametrize("kind", KINDS[:1])

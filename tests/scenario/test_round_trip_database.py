@@ -121,3 +121,23 @@ def test_all_databases_come_back_together(full, target, backed_up):
         "SELECT pg_tablespace_location(reltablespace) FROM pg_class WHERE relname = 'ledger'", "billing"
     )
     assert where == str(target.folder / f"tablespace-{cluster.TABLESPACE}")
+
+
+@pytest.mark.parametrize("method", ["physical", "logical"])
+def test_a_server_of_a_newer_major_version_takes_it(full, product, tmp, method):
+    product.keep_secret(SUPERUSER_PASSWORD, auth_data.APP_PASSWORD, NEW_PASSWORD)
+    product.run("backup", env={"DATABASE_URL": full.url(db="auth"), "POSTGRES_BACKUP_METHOD": method})
+    with PostgresServer.create(18, tmp / "newer") as newer:
+        restore(product, newer)
+        assert differences(full.fingerprint("auth")["tables"], newer.fingerprint("auth")["tables"]) == []
+
+
+def test_without_the_programs_of_the_backups_version_nothing_is_touched(target, product, tmp):
+    """Of 18 there are no client programs here."""
+    with PostgresServer.create(18, tmp / "newer") as newer:
+        newer.sql("CREATE DATABASE auth")
+        product.run("backup", env={"DATABASE_URL": newer.url(db="auth"), "POSTGRES_BACKUP_METHOD": "physical"})
+    before = databases(target), target.fingerprint("auth")
+    refused = restore(product, target, "--force", expect=6)
+    assert "PostgreSQL 18 server programs" in refused.err and "install the package postgresql-18" in refused.err
+    assert (databases(target), target.fingerprint("auth")) == before

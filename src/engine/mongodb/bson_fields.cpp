@@ -103,6 +103,22 @@ std::optional<Bson> document_at(const bson_t& document, const char* path) {
     return Bson(bson_new_from_data(data, size));
 }
 
+std::vector<Bson> documents_at(const bson_t& document, const char* path) {
+    std::vector<Bson> documents;
+    const auto field = find_field(document, path);
+    bson_iter_t each;
+    if (!field || !bson_iter_recurse(&field->at, &each)) return documents;
+    while (bson_iter_next(&each)) {
+        if (!BSON_ITER_HOLDS_DOCUMENT(&each)) continue;
+        std::uint32_t size = 0;
+        const std::uint8_t* data = nullptr;
+        bson_iter_document(&each, &size, &data);
+        if (Bson one(bson_new_from_data(data, size)); one != nullptr)
+            documents.push_back(std::move(one));
+    }
+    return documents;
+}
+
 Result<std::size_t> document_length(Bytes bytes) {
     if (bytes.size() < 4)
         return fail(Code::damaged, "a BSON document ends after {} bytes", bytes.size());

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "engine/mongodb/handles.hpp"
@@ -49,6 +50,8 @@ std::optional<std::int64_t> number_at(const bson_t& document, const char* path);
 std::optional<bool> flag_at(const bson_t& document, const char* path);
 std::optional<OpTime> optime_at(const bson_t& document, const char* path);  // a BSON timestamp
 std::optional<Bson> document_at(const bson_t& document, const char* path);  // document or array
+// The documents of the array at `path`; what is no document in it, or no array, is passed over.
+std::vector<Bson> documents_at(const bson_t& document, const char* path);
 
 // The length that a document's first four bytes say. `damaged` when it is not possible.
 Result<std::size_t> document_length(Bytes bytes);

@@ -44,6 +44,20 @@ TEST(BsonFields, ReadsWhatHasTheRightTypeOnly) {
     EXPECT_FALSE(find_field(*document, "o.missing"));
 }
 
+TEST(BsonFields, TakesTheDocumentsOfAList) {
+    const auto one = BsonBuilder().number("_id", 1).take();
+    const auto two = BsonBuilder().number("_id", 2).take();
+    const auto list =
+        BsonBuilder().document("0", *one).text("1", "no document").document("2", *two).take();
+    const auto reply = BsonBuilder().array("batch", *list).number("id", 0).take();
+    const auto found = documents_at(*reply, "batch");
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_TRUE(bson_equal(found[0].get(), one.get()));
+    EXPECT_TRUE(bson_equal(found[1].get(), two.get()));
+    EXPECT_TRUE(documents_at(*reply, "id").empty());
+    EXPECT_TRUE(documents_at(*reply, "none").empty());
+}
+
 TEST(OpTime, ReadsBackItsOwnText) {
     EXPECT_EQ(to_text(OpTime{1795379725, 3}), "1795379725:3");
     EXPECT_EQ(*parse_optime("1795379725:3"), (OpTime{1795379725, 3}));

@@ -130,10 +130,10 @@ Status BsonFramer::fill(Bytes& bytes) {
     };
     if (partial_.size() < kLengthBytes && !take(kLengthBytes)) return {};
     ASB_TRY(const std::size_t length, length_of(as_bytes(partial_)));
+    partial_.reserve(length);
     if (!take(length)) return {};
-    ASB_CHECK(pass(as_bytes(partial_)));
-    partial_.clear();
-    return {};
+    const std::string document = std::exchange(partial_, {});
+    return pass(as_bytes(document));
 }
 
 Status BsonFramer::feed(Bytes bytes) {

@@ -1,6 +1,7 @@
 #include "engine/mongodb/dump_copy.hpp"
 
 #include <algorithm>
+#include <map>
 #include <thread>
 
 #include "base/bounded_queue.hpp"
@@ -8,6 +9,7 @@
 #include "codec/first_error.hpp"
 #include "engine/mongodb/dump_cursor.hpp"
 #include "engine/mongodb/dump_part.hpp"
+#include "engine/mongodb/dump_ranges.hpp"
 #include "engine/mongodb/layout.hpp"
 
 namespace asb {
@@ -19,6 +21,7 @@ Bson find_command(const ReadPlan& read, bool majority) {
     BsonBuilder command;
     command.text("find", read.collection);
     if (read.filter != nullptr) command.document("filter", *read.filter);
+    add_range(command, read.range);
     command.number("batchSize", kFirstBatchDocuments).flag("noCursorTimeout", true);
     if (majority) command.document("readConcern", BsonBuilder().text("level", "majority").get());
     return command.take();
@@ -33,24 +36,35 @@ class CollectionCopy {
           options_(options),
           reads_(std::move(reads)),
           progress_(progress),
+          budget_(kDocumentBytesMax + options.readers * kPartBytes),
           parts_(kPartsWaiting) {
         std::ranges::sort(reads_, std::greater(), &ReadPlan::documents);
+        for (const ReadPlan& read : reads_) name_parts(read);
     }
 
     Result<CopyResult> run(EntrySink& sink);
 
   private:
+    void name_parts(const ReadPlan& read);
     void work();
     Status read_some();
     Status read_one(MongoConnection& connection, ReadPlan& read);
     ReadPlan* take_read();
     Status push_all(EntrySink& sink);
+    void give_up();
 
     const MongoUrl& member_;
     const StopToken& stop_;
     CopyOptions options_;
     std::vector<ReadPlan> reads_;
     Progress& progress_;
+    // By the whole collection's entry: the ranges of one share its numbers. Complete before any
+    // reader begins.
+    std::map<std::string, PartNames> names_;
+    // Beside a part of small documents of every reader there is room for the largest document: so
+    // no reader waits for one that waits for it (see `large_`).
+    ByteBudget budget_;
+    std::binary_semaphore large_{1};
     BoundedQueue<DumpPart> parts_;
     std::atomic<std::size_t> next_read_{0};
     std::atomic<std::size_t> working_{0};
@@ -59,21 +73,30 @@ class CollectionCopy {
     FirstError error_;
 };
 
+void CollectionCopy::name_parts(const ReadPlan& read) {
+    names_.try_emplace(
+        data_entry(read.folder, read.file),
+        [folder = read.folder, file = read.file](std::optional<std::uint32_t> part) {
+            return data_entry(folder, file, part);
+        },
+        read.range.whole() ? PartNames::Readers::one : PartNames::Readers::several);
+}
+
 ReadPlan* CollectionCopy::take_read() {
     const std::size_t at = next_read_++;
     return at < reads_.size() ? &reads_[at] : nullptr;
 }
 
 Status CollectionCopy::read_one(MongoConnection& connection, ReadPlan& read) {
-    PartNames names([&read](std::optional<std::uint32_t> part) {
-        return data_entry(read.folder, read.file, part);
-    });
-    PartCollector collector(names, [this](DumpPart part) -> Status {
-        if (parts_.push(std::move(part))) return {};
-        return fail(Code::interrupted, "the copy was given up");
-    });
+    PartCollector collector(
+        names_.at(data_entry(read.folder, read.file)),
+        [this](DumpPart part) -> Status {
+            if (parts_.push(std::move(part))) return {};
+            return fail(Code::interrupted, "the copy was given up");
+        },
+        &budget_);
     DumpCursor cursor(connection, read.database, read.collection,
-                      find_command(read, options_.majority));
+                      find_command(read, options_.majority), &large_);
     for (;;) {
         ASB_TRY(const auto document, cursor.next());
         if (!document) break;
@@ -96,9 +119,15 @@ Status CollectionCopy::read_some() {
 void CollectionCopy::work() {
     if (const auto done = read_some(); !done.ok()) {
         error_.set(done.error());
-        parts_.close();
+        give_up();
     }
     if (--working_ == 0) parts_.close();
+}
+
+// Harmless at the end; before it, no reader may wait any more.
+void CollectionCopy::give_up() {
+    budget_.close();
+    parts_.close();
 }
 
 Status CollectionCopy::push_all(EntrySink& sink) {
@@ -118,7 +147,7 @@ Result<CopyResult> CollectionCopy::run(EntrySink& sink) {
         std::vector<std::jthread> readers;
         for (std::size_t i = 0; i < count; ++i) readers.emplace_back([this] { work(); });
         pushed = push_all(sink);
-        parts_.close();
+        give_up();
     }
     ASB_CHECK(stop_.check());
     ASB_CHECK(pushed);

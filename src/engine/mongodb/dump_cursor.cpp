@@ -38,7 +38,9 @@ struct DumpCursor::State {  // NOLINT(clang-analyzer-optin.performance.Padding)
     std::string database;
     std::string collection;
     Bson command;
+    std::binary_semaphore* large;
 
+    bool holds_large = false;
     Session session = {};
     Reply reply = {};
     BsonField batch{};
@@ -56,6 +58,7 @@ struct DumpCursor::State {  // NOLINT(clang-analyzer-optin.performance.Padding)
     Status get_more();
     [[nodiscard]] Error broken() const;
     void kill();
+    void end_batch();
 };
 
 std::int64_t DumpCursor::State::batch_documents() const {
@@ -108,6 +111,10 @@ Status DumpCursor::State::start() {
 }
 
 Status DumpCursor::State::get_more() {
+    if (large != nullptr && bytes / std::max<std::uint64_t>(documents, 1) > kBatchBytes) {
+        large->acquire();
+        holds_large = true;
+    }
     Bson more = [&] {
         BsonBuilder builder;
         bson_t* document = builder.take().release();
@@ -133,6 +140,14 @@ Error DumpCursor::State::broken() const {
                          collection + "', full: true})");
 }
 
+// The answer is freed before another reader may have one.
+void DumpCursor::State::end_batch() {
+    in_batch = false;
+    bson_init(reply.reset());
+    if (holds_large) large->release();
+    holds_large = false;
+}
+
 void DumpCursor::State::kill() {
     if (cursor_id == 0 || connection.stop().requested()) return;
     BsonBuilder ids;
@@ -146,14 +161,16 @@ void DumpCursor::State::kill() {
 }
 
 DumpCursor::DumpCursor(MongoConnection& connection, std::string database, std::string collection,
-                       Bson command)
+                       Bson command, std::binary_semaphore* large)
     : state_(new State{.connection = connection,
                        .database = std::move(database),
                        .collection = std::move(collection),
-                       .command = std::move(command)}) {}
+                       .command = std::move(command),
+                       .large = large}) {}
 
 DumpCursor::~DumpCursor() {
     state_->kill();
+    state_->end_batch();
 }
 
 Result<std::optional<Bytes>> DumpCursor::next() {
@@ -173,7 +190,7 @@ Result<std::optional<Bytes>> DumpCursor::next() {
         }
         // err_off is where the iterator met bytes that are no BSON; 0 at a clean end.
         if (state.in_batch && state.batch.at.err_off != 0) return state.broken();
-        state.in_batch = false;
+        state.end_batch();
         if (state.cursor_id == 0) return std::optional<Bytes>();
         ASB_CHECK(state.get_more());
     }

@@ -4,6 +4,7 @@
 // so.
 
 #include <optional>
+#include <semaphore>
 #include <string>
 
 #include "engine/mongodb/client.hpp"
@@ -13,8 +14,9 @@ namespace asb {
 // What one answer of the server should hold: a round trip costs nothing beside it, and a reader
 // holds two of them at worst. The server's own limit is 16 MiB.
 inline constexpr std::uint64_t kBatchBytes = 4 * kMiB;
-// Of the first answer, when nothing is known of the documents' size.
-inline constexpr std::int64_t kFirstBatchDocuments = 1000;
+// Of the first answer, when nothing is known of the documents' size: 16 MiB at most, and mostly
+// little.
+inline constexpr std::int64_t kFirstBatchDocuments = 8;
 
 // A `find` (or another command whose reply holds a cursor) and its `getMore`s, in one session.
 // One thread, the connection's. Destroyed early it kills the cursor on the server.
@@ -23,8 +25,10 @@ class DumpCursor {
     // `collection` is what getMore is told. Later answers are asked for in numbers of documents
     // that make kBatchBytes, by the size of those that came. Nothing is sent before the first
     // `next`.
+    // `large`: held while there is an answer of documents that are larger than kBatchBytes; several
+    // readers that share it hold one such answer, of which libmongoc keeps two copies for a while.
     DumpCursor(MongoConnection& connection, std::string database, std::string collection,
-               Bson command);
+               Bson command, std::binary_semaphore* large = nullptr);
     ~DumpCursor();
     DumpCursor(const DumpCursor&) = delete;
     DumpCursor& operator=(const DumpCursor&) = delete;

@@ -10,20 +10,34 @@ Status PartCollector::add(Bytes document) {
         numbered_ = true;
         ASB_CHECK(flush(names_.next()));
     }
-    if (part_.data() == nullptr) part_ = Buffer(std::max(kPartBytes, document.size()));
+    if (part_.data() == nullptr) ASB_CHECK(begin_part(std::max(kPartBytes, document.size())));
     part_.append(document);
     ++documents_;
     bytes_ += document.size();
+    // Not held while the next one is waited for: beside other readers' it would be too much memory.
+    if (document.size() < kPartBytes) return {};
+    numbered_ = true;
+    return flush(names_.next());
+}
+
+Status PartCollector::begin_part(std::size_t bytes) {
+    if (budget_ != nullptr) {
+        auto lease = budget_->take(bytes);
+        if (!lease) return fail(Code::interrupted, "the copy was given up");
+        lease_ = std::move(*lease);
+    }
+    part_ = Buffer(bytes);
     return {};
 }
 
 Status PartCollector::finish() {
-    if (numbered_ && part_.empty()) return {};
+    if (numbered_ && part_.empty() && documents_ > 0) return {};
     return flush(numbered_ ? names_.next() : names_.whole());
 }
 
 Status PartCollector::flush(std::string entry) {
-    DumpPart part{.entry = std::move(entry), .bytes = std::move(part_)};
+    DumpPart part{.lease = std::move(lease_), .entry = std::move(entry), .bytes = std::move(part_)};
+    lease_ = ByteBudget::Lease();
     part_ = Buffer();
     return put_(std::move(part));
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/byte_budget.hpp"
 #include "base/bytes.hpp"
 #include "base/progress.hpp"
 #include "codec/tar.hpp"
@@ -15,25 +16,30 @@ namespace asb {
 
 // Of one part; a single larger document is a part of its own. Large enough that an entry's header
 // does not count, small enough that a few of them do not either.
-inline constexpr std::size_t kPartBytes = 8 * kMiB;
+inline constexpr std::size_t kPartBytes = 4 * kMiB;
 
 // A finished part on its way to the archive.
 struct DumpPart {
+    ByteBudget::Lease lease;
     std::string entry;
     Buffer bytes;
 };
 
-// Names of the parts of one collection (or the oplog): the whole under its own name when it is one
-// part, else numbered from 1. Thread-safe.
+// Names of the parts of one collection (or the oplog), numbered from 1 in the order they are asked
+// for; what one reader reads stands under its own name when it is one part. Thread-safe.
 class PartNames {
   public:
     using Name = std::function<std::string(std::optional<std::uint32_t> part)>;
-    explicit PartNames(Name name) : name_(std::move(name)) {}
+    enum class Readers { one, several };
+    explicit PartNames(Name name, Readers readers = Readers::one)
+        : name_(std::move(name)), readers_(readers) {}
+    [[nodiscard]] bool always_numbered() const { return readers_ == Readers::several; }
     [[nodiscard]] std::string whole() const { return name_(std::nullopt); }
     [[nodiscard]] std::string next() { return name_(++parts_); }
 
   private:
     Name name_;
+    Readers readers_;
     std::atomic<std::uint32_t> parts_{0};
 };
 
@@ -41,20 +47,29 @@ class PartNames {
 class PartCollector {
   public:
     using Put = std::function<Status(DumpPart part)>;
-    PartCollector(PartNames& names, Put put) : names_(names), put_(std::move(put)) {}
+    // `budget`: what the parts of several readers may take together.
+    PartCollector(PartNames& names, Put put, ByteBudget* budget = nullptr)
+        : names_(names),
+          put_(std::move(put)),
+          budget_(budget),
+          numbered_(names.always_numbered()) {}
     Status add(Bytes document);
-    // The rest. A collection whose only reader this is stands under its own name when it all fits.
+    // The rest. A reader without any document writes one empty part, so that no collection is
+    // without an entry.
     Status finish();
     [[nodiscard]] std::uint64_t documents() const { return documents_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
   private:
     Status flush(std::string entry);
+    Status begin_part(std::size_t bytes);
 
     PartNames& names_;
     Put put_;
+    ByteBudget* budget_;
+    bool numbered_;
+    ByteBudget::Lease lease_;
     Buffer part_;
-    bool numbered_ = false;
     std::uint64_t documents_ = 0;
     std::uint64_t bytes_ = 0;
 };

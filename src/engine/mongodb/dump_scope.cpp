@@ -58,6 +58,14 @@ Result<std::optional<std::vector<Bson>>> list_indexes(MongoConnection& connectio
     return indexes.error();
 }
 
+// Ranges of _id need an index of _id in plain BSON order: a clustered collection and a time series
+// have none, a collation has another order. A capped collection's order of insertion must be kept.
+// Users and roles are few.
+bool may_split(const std::string& database, const CollectionInfo& info) {
+    return database != "admin" && !info.is_view() && !info.is_capped() && !info.is_timeseries() &&
+           !find_field(*info.options, "clusteredIndex") && !find_field(*info.options, "collation");
+}
+
 class Planner {
   public:
     explicit Planner(MongoConnection& connection) : connection_(connection) {}
@@ -98,7 +106,7 @@ void Planner::add_read(const std::string& database, const CollectionInfo& info,
                   .collection = in_buckets ? buckets : info.name,
                   .folder = database,
                   .file = in_buckets ? buckets : info.name,
-                  .capped = info.is_capped()};
+                  .may_split = may_split(database, info)};
     measure(read);
     plan_.reads.push_back(std::move(read));
 }

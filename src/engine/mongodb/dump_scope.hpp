@@ -16,6 +16,14 @@ struct MetadataPlan {
     std::string text;  // canonical Extended JSON, mongodump's shape
 };
 
+// Part of a collection, by the bounds of its _id index: {_id: ...}, `min` in it, `max` not. Null:
+// open on that side.
+struct IdRange {
+    Bson min = nullptr;
+    Bson max = nullptr;
+    [[nodiscard]] bool whole() const { return min == nullptr && max == nullptr; }
+};
+
 // Documents to read, in one collection.
 struct ReadPlan {
     std::string database;         // asked
@@ -23,7 +31,8 @@ struct ReadPlan {
     std::string folder;           // database as the archive has it
     std::string file;             // collection as the archive has it: "$admin.system.users"
     Bson filter = nullptr;        // null: all documents
-    bool capped = false;          // natural order must be kept: one reader
+    IdRange range = {};           // what of it; several reads may share a collection
+    bool may_split = false;       // dump_ranges.hpp may read it in ranges
     std::uint64_t documents = 0;  // about; 0: not known
 };
 

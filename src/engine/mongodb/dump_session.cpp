@@ -9,6 +9,7 @@
 #include "engine/mongodb/dump_metadata.hpp"
 #include "engine/mongodb/dump_oplog.hpp"
 #include "engine/mongodb/dump_part.hpp"
+#include "engine/mongodb/dump_ranges.hpp"
 #include "engine/mongodb/dump_scope.hpp"
 #include "engine/mongodb/layout.hpp"
 
@@ -24,6 +25,17 @@ std::size_t reader_count(const Settings& settings) {
     const auto wanted = settings.number("BACKUP_JOBS");
     const std::size_t jobs = wanted != 0 ? wanted : std::thread::hardware_concurrency();
     return std::clamp<std::size_t>(jobs, 1, kReadersMax);
+}
+
+// `expected`: bytes of all collections, 0 when they are not known.
+SplitOptions split_options(const Settings& settings, bool majority, std::uint64_t expected) {
+    constexpr std::uint64_t kMebibytesMax = std::uint64_t{1} << 32U;  // more than any collection
+    const std::uint64_t bytes_min =
+        std::min(settings.number("MONGODB_SPLIT_MIN_MB"), kMebibytesMax) * kMiB;
+    const bool none_is_large = expected != 0 && expected < bytes_min;
+    return {.bytes_min = none_is_large ? 0 : bytes_min,
+            .readers = reader_count(settings),
+            .majority = majority};
 }
 
 std::string_view kind_name(MongoFacts::Kind kind) {
@@ -46,12 +58,12 @@ std::string_view kind_name(MongoFacts::Kind kind) {
 class DumpSession final : public BackupSession {
   public:
     DumpSession(SessionContext context, DumpMember member, std::string database, bool consistent,
-                std::size_t readers, std::uint64_t expected_bytes, std::string compatibility)
+                SplitOptions split, std::uint64_t expected_bytes, std::string compatibility)
         : context_(std::move(context)),
           member_(std::move(member)),
           database_(std::move(database)),
           consistent_(consistent),
-          readers_(readers),
+          split_(split),
           expected_bytes_(expected_bytes),
           compatibility_(std::move(compatibility)) {}
 
@@ -69,7 +81,7 @@ class DumpSession final : public BackupSession {
     DumpMember member_;
     std::string database_;  // empty: the deployment
     bool consistent_;
-    std::size_t readers_;
+    SplitOptions split_;
     std::uint64_t expected_bytes_;
     std::string compatibility_;
     std::vector<std::string> databases_;
@@ -108,9 +120,10 @@ Result<CopyResult> DumpSession::copy(EntrySink& sink) {
     for (const MetadataPlan& metadata : plan.metadata)
         ASB_CHECK(push_entry(sink, metadata.entry, as_bytes(metadata.text)));
     for (const ReadyPlan& ready : plan.ready) ASB_CHECK(push_entry(sink, ready.entry, ready.bytes));
+    ASB_CHECK(split_large_reads(member_.connection, split_, plan.reads, context_.log));
     return copy_collections(member_.url, context_.stop,
-                            {.readers = readers_, .majority = consistent_}, std::move(plan.reads),
-                            sink, context_.progress);
+                            {.readers = split_.readers, .majority = split_.majority},
+                            std::move(plan.reads), sink, context_.progress);
 }
 
 // All reads went to this member; it must still be what it was.
@@ -214,9 +227,9 @@ Result<std::unique_ptr<BackupSession>> open_mongodb_dump(const Settings& setting
     const std::uint64_t expected = dump_bytes(member.connection, databases);
     std::string compatibility = feature_compatibility(member.connection);
     ASB_CHECK(context.stop.check());
-    return std::unique_ptr<BackupSession>(
-        std::make_unique<DumpSession>(std::move(context), std::move(member), database, consistent,
-                                      reader_count(settings), expected, std::move(compatibility)));
+    return std::unique_ptr<BackupSession>(std::make_unique<DumpSession>(
+        std::move(context), std::move(member), database, consistent,
+        split_options(settings, consistent, expected), expected, std::move(compatibility)));
 }
 
 }  // namespace asb

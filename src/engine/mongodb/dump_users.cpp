@@ -26,21 +26,6 @@ Bson only(const bson_t& document, const std::array<const char*, kCount>& fields)
     return kept.take();
 }
 
-std::vector<Bson> documents_in(const bson_t& reply, const char* list) {
-    std::vector<Bson> documents;
-    const auto field = find_field(reply, list);
-    bson_iter_t each;
-    if (!field || !bson_iter_recurse(&field->at, &each)) return documents;
-    while (bson_iter_next(&each)) {
-        if (!BSON_ITER_HOLDS_DOCUMENT(&each)) continue;
-        std::uint32_t size = 0;
-        const std::uint8_t* data = nullptr;
-        bson_iter_document(&each, &size, &data);
-        documents.emplace_back(bson_new_from_data(data, size));
-    }
-    return documents;
-}
-
 enum class Shown { nothing, names, credentials };
 
 // What the collection shows of users.
@@ -52,7 +37,7 @@ Result<Shown> shown_by_collection(MongoConnection& connection) {
                                                          .flag("singleBatch", true)
                                                          .get(),
                                                      "admin.system.users"));
-    const auto users = documents_in(*reply, "cursor.firstBatch");
+    const auto users = documents_at(*reply, "cursor.firstBatch");
     if (users.empty()) return Shown::nothing;
     return find_field(*users.front(), "credentials") ? Shown::credentials : Shown::names;
 }
@@ -73,7 +58,7 @@ bool add_users(MongoConnection& connection, const std::string& database, const s
                BsonFile& file) {
     const auto users = connection.run_command(database, *users_question(of));
     if (!users.ok()) return false;
-    for (const Bson& user : documents_in(**users, "users")) append(file, *only(*user, kUserFields));
+    for (const Bson& user : documents_at(**users, "users")) append(file, *only(*user, kUserFields));
     return true;
 }
 
@@ -100,7 +85,7 @@ void add_roles(MongoConnection& connection, const std::string& database, BsonFil
     const auto roles = connection.run_command(
         database, BsonBuilder().number("rolesInfo", 1).flag("showPrivileges", true).get());
     if (!roles.ok()) return;
-    for (const Bson& role : documents_in(**roles, "roles"))
+    for (const Bson& role : documents_at(**roles, "roles"))
         if (!flag_at(*role, "isBuiltin").value_or(false)) append(file, *stored_role(*role));
 }
 

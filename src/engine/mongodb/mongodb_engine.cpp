@@ -19,6 +19,12 @@ constexpr std::array kOptions = {
            .default_value = "60",
            .summary = "seconds that a secondary may be behind and still be read from; else the "
                       "primary is"},
+    Option{.name = "MONGODB_SPLIT_MIN_MB",
+           .kind = OptionKind::number,
+           .default_value = "1024",
+           .summary =
+               "MiB from which on a collection is read in ranges of its _id index, by several "
+               "readers; 0: never"},
     Option{.name = "MONGODB_ALLOW_INCONSISTENT",
            .kind = OptionKind::boolean,
            .default_value = "false",

@@ -77,7 +77,7 @@ std::optional<std::vector<std::size_t>> duplicates(BsonView reply) {
     return places;
 }
 
-std::vector<Bytes> cut(const std::string& documents) {
+std::vector<Bytes> cut(std::string_view documents) {
     std::vector<Bytes> cut;
     for (Bytes rest = as_bytes(documents); !rest.empty();) {
         const std::size_t length = read_u32(rest.data());
@@ -187,7 +187,7 @@ Result<std::uint64_t> count_documents(MongoConnection& connection, std::string_v
 }
 
 Result<std::uint64_t> insert_documents(MongoConnection& connection, const Place& place,
-                                       const std::string& documents, InsertOrder order) {
+                                       std::string_view documents, InsertOrder order) {
     ASB_CHECK(connection.stop().check());
     const auto pieces = cut(documents);
     const auto collection = connection.collection(place.database, place.collection);

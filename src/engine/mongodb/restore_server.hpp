@@ -57,7 +57,7 @@ struct Place {
 // _id is there replaces it: a document that was deleted and inserted anew while it was read may
 // have been read twice, and the oplog says which is right. Returns how many replaced another.
 Result<std::uint64_t> insert_documents(MongoConnection& connection, const Place& place,
-                                       const std::string& documents, InsertOrder order);
+                                       std::string_view documents, InsertOrder order);
 // Replaces or inserts each by its _id.
 Status store_documents(MongoConnection& connection, const Place& place,
                        const std::vector<std::string>& documents);

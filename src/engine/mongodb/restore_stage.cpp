@@ -31,9 +31,25 @@ std::string staging_options(const StagedCollection& collection) {
 
 }  // namespace
 
+// One that is larger than a batch goes alone and from where it lies: with a copy here and one in
+// each thread, documents of 16 MiB would take more than all the rest of a restore.
+Status RestoreStage::insert_large(const StagedCollection& collection, Bytes document) {
+    ASB_CHECK(flush_appended());
+    ASB_CHECK(settle());
+    ASB_CHECK(fail_here("mongo.insert", collection));
+    const auto order = collection.ordered() ? InsertOrder::kept : InsertOrder::any;
+    ASB_TRY(const auto count,
+            insert_documents(connection_, place_of(collection), as_text(document), order));
+    doubled_ += count;
+    return {};
+}
+
 Status RestoreStage::append(const StagedCollection& collection, Bytes document) {
-    if (appended_to_ != &collection) ASB_CHECK(flush_appended());
+    if (document.size() > kBatchBytes) return insert_large(collection, document);
+    const bool fits = appended_.size() + document.size() <= kBatchBytes;
+    if (appended_to_ != &collection || !fits) ASB_CHECK(flush_appended());
     appended_to_ = &collection;
+    if (appended_.empty()) appended_.reserve(kBatchBytes);
     appended_.append(as_text(document));
     ++appended_documents_;
     const bool full = appended_.size() >= kBatchBytes || appended_documents_ >= kBatchDocuments;
@@ -53,11 +69,12 @@ Status RestoreStage::flush_appended() {
                 insert_documents(connection_, place, *batch, InsertOrder::kept));
         return {};
     }
-    return workers_.submit([this, batch, place](MongoConnection& connection) -> Status {
+    const auto insert = [this, batch, place](MongoConnection& connection) -> Status {
         ASB_TRY(const auto count, insert_documents(connection, place, *batch, InsertOrder::any));
         doubled_ += count;
         return {};
-    });
+    };
+    return workers_.submit(insert, batch->size());
 }
 
 Status RestoreStage::create(const StagedCollection& collection) {
@@ -120,10 +137,12 @@ Status RestoreStage::erase(const StagedCollection& collection, std::vector<std::
 Status RestoreStage::store(const StagedCollection& collection, std::vector<std::string> documents) {
     ASB_CHECK(fail_here("mongo.oplog", collection));
     if (collection.ordered()) return store_documents(connection_, place_of(collection), documents);
-    return workers_.submit([place = place_of(collection),
-                            documents = std::move(documents)](MongoConnection& connection) {
-        return store_documents(connection, place, documents);
-    });
+    std::uint64_t bytes = 0;
+    for (const auto& document : documents) bytes += document.size();
+    return workers_.submit(
+        [place = place_of(collection), documents = std::move(documents)](
+            MongoConnection& connection) { return store_documents(connection, place, documents); },
+        bytes);
 }
 
 }  // namespace asb::mongodb

@@ -39,6 +39,7 @@ class RestoreStage final : public StagedDocuments, public StagedDefinitions {
     Status settle() override { return workers_.settle(); }
 
   private:
+    Status insert_large(const StagedCollection& collection, Bytes document);
     MongoConnection& connection_;
     RestoreWorkers& workers_;
     const StagedCollection* appended_to_ = nullptr;

@@ -21,7 +21,11 @@ RestoreWorkers::~RestoreWorkers() {
 }
 
 void RestoreWorkers::run(MongoConnection& connection) {
-    while (auto job = queue_.pop()) done(first_error().ok() ? (*job)(connection) : Status());
+    while (auto task = queue_.pop()) {
+        auto status = first_error().ok() ? task->job(connection) : Status();
+        task.reset();
+        done(std::move(status));
+    }
 }
 
 Status RestoreWorkers::first_error() {
@@ -35,13 +39,15 @@ void RestoreWorkers::done(Status status) {
     if (--open_jobs_ == 0) idle_.notify_all();
 }
 
-Status RestoreWorkers::submit(Job job) {
+Status RestoreWorkers::submit(Job job, std::uint64_t bytes) {
     ASB_CHECK(first_error());
+    auto lease = budget_.take(bytes);
+    ASB_ASSERT(lease.has_value());
     {
         const UniqueLock lock(mutex_);
         ++open_jobs_;
     }
-    queue_.push(std::move(job));
+    queue_.push({std::move(*lease), std::move(job)});
     return {};
 }
 

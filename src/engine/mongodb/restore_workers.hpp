@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "base/bounded_queue.hpp"
+#include "base/byte_budget.hpp"
 #include "base/thread_annotations.hpp"
 #include "engine/mongodb/client.hpp"
 
 namespace asb::mongodb {
 
 // | call   | threads | blocks                              |
-// | submit | one     | while the queue is full             |
-// | settle | one     | until every job given so far is done |
+// | submit | one     | while the queue or the memory is full |
+// | settle | one     | until every job given so far is done  |
 // Both return the first error of any job; no job runs after one. A stop request ends the jobs that
 // wait for the server. Destroying it lets the jobs that run end, and joins.
 class RestoreWorkers {
@@ -30,16 +31,25 @@ class RestoreWorkers {
     RestoreWorkers(const RestoreWorkers&) = delete;
     RestoreWorkers& operator=(const RestoreWorkers&) = delete;
 
-    Status submit(Job job);
+    // Of all jobs that are not done. A thread's batch is 2 MiB where documents are small; documents
+    // of 16 MiB go one at a time, since libmongoc holds up to two copies of what it sends.
+    static constexpr std::uint64_t kBytesMax = 24 * kMiB;
+    // `bytes`: what the job holds.
+    Status submit(Job job, std::uint64_t bytes = 0);
     Status settle();
 
   private:
-    explicit RestoreWorkers(std::size_t depth) : queue_(depth) {}
+    struct Task {
+        ByteBudget::Lease lease;
+        Job job;
+    };
+    explicit RestoreWorkers(std::size_t depth) : budget_(kBytesMax), queue_(depth) {}
     void run(MongoConnection& connection);
     Status first_error() ASB_EXCLUDES(mutex_);
     void done(Status status) ASB_EXCLUDES(mutex_);
 
-    BoundedQueue<Job> queue_;
+    ByteBudget budget_;
+    BoundedQueue<Task> queue_;
     Mutex mutex_;
     std::condition_variable idle_;
     std::size_t open_jobs_ ASB_GUARDED_BY(mutex_) = 0;

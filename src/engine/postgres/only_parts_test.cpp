@@ -1,5 +1,5 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fstream>
 
 #include <cstdio>
 #include <fstream>
