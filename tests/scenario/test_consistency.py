@@ -101,13 +101,13 @@ class Scenario:
 
 
 @pytest.fixture(scope="module", params=["primary", "again after a restart"])
-def scenario(request, busy_server, module_tmp):
+def scenario(request, busy_server, major, module_tmp):
     if request.param != "primary":
         busy_server.restart("immediate")
     busy_server.sql("DROP DATABASE IF EXISTS busy")
     busy_server.sql("CREATE DATABASE busy")
     busy_server.sql(JOURNAL, "busy")
-    folder = module_tmp / request.param.replace(" ", "-")
+    folder = module_tmp / f"{major}-{request.param}".replace(" ", "-")
     product = Product(folder, database_url=busy_server.url(BACKUP_ROLE, BACKUP_PASSWORD))
     with Writer(busy_server) as writer:
         writer.wait_for_more(COMMITS_BEFORE_MIN)
@@ -116,13 +116,14 @@ def scenario(request, busy_server, module_tmp):
         writer.wait_for_more(COMMITS_AFTER_MIN)
     product.run("restore", "--backup-file", "latest", "--target-dir", folder / "restored")
     folder.chmod(0o755)
-    with PostgresServer.on(15, folder / "restored", folder / "second") as restored:
+    with PostgresServer.on(major, folder / "restored", folder / "second") as restored:
         yield Scenario(writer, committed_before, facts, restored)
 
 
 @pytest.fixture(scope="module")
-def busy_server(module_tmp):
-    with PostgresServer.create(15, module_tmp / "busy", autovacuum_naptime="1s") as server:
+def busy_server(major, module_tmp):
+    # pytest may come back to a version.
+    with PostgresServer.create(major, module_tmp / f"busy-{len(list(module_tmp.iterdir()))}", autovacuum_naptime="1s") as server:
         server.create_minimal_role()
         server.sql(FILLER)
         yield server
