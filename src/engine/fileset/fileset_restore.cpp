@@ -71,6 +71,11 @@ Status check_request(const RestoreRequest& request, const Json& facts) {
         return with_hint(
             fail(Code::usage, "no folder is named for {}", join(request.components, ", ")),
             "add --files-dir DIR; the files appear below it, not at their old places");
+    std::error_code error;
+    if (std::filesystem::exists(request.files_dir, error) &&
+        !std::filesystem::is_directory(request.files_dir, error))
+        return with_hint(fail(Code::refused, "{} is not a folder", printable(request.files_dir)),
+                         "choose another --files-dir");
     for (const auto& area : wanted_areas(request)) {
         const auto place = place_of(request, area);
         if (is_occupied(place) && !request.force)

@@ -56,9 +56,15 @@ Result<DumpMember> choose_dump_member(const MongoUrl& url, std::chrono::seconds 
     member.lag = std::chrono::duration_cast<std::chrono::seconds>(
         std::max(Instant::duration(0), *newest - member.facts.last_write_time));
     if (member.lag <= lag_max) return member;
+    ASB_TRY(const std::string primary, select_member(connection, true));
+    // With directConnection there is no other member to turn to.
+    if (primary == address) {
+        log.warning("secondary {} is {} behind, and DATABASE_URL allows no other member",
+                    printable(address), human_duration(member.lag));
+        return member;
+    }
     log.warning("secondary {} is {} behind: reading from the primary", printable(address),
                 human_duration(member.lag));
-    ASB_TRY(const std::string primary, select_member(connection, true));
     return open_member(resolved, primary, stop);
 }
 

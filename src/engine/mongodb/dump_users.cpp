@@ -112,7 +112,9 @@ Result<UsersAnswer> ask_for_users(MongoConnection& connection, const std::string
         answer.missing =
             "the users' credentials: the server does not show them (a restore makes users who "
             "cannot log in)";
-    if (!found.users.empty() || (!found.roles.empty() && shown == Shown::nothing))
+    // Of a deployment whose users only the collection shows, an empty answer must not replace them.
+    const bool users_are_known = shown == Shown::nothing || (!database.empty() && may_view);
+    if (!found.users.empty() || (!found.roles.empty() && users_are_known))
         answer.by_command = std::move(found);
     return answer;
 }

@@ -155,6 +155,8 @@ Error mongo_error(const bson_error_t& error, const MongoSite& site, std::string_
     if (error.domain == MONGOC_ERROR_SERVER_SELECTION)
         return contains(message, "uthentication failed") ? refused(site)
                                                          : unreachable(site, message);
+    if (error.domain == MONGOC_ERROR_STREAM && error.code == MONGOC_ERROR_STREAM_NAME_RESOLUTION)
+        return unreachable(site, message);
     if (error.domain == MONGOC_ERROR_STREAM) return broken(site, action, name_space, message);
     return fail(Code::database, "{} on {} at {}: {}", action, printable(name_space), site.address,
                 printable(message));
