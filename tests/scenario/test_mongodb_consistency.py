@@ -79,3 +79,15 @@ def test_transactions_came_whole(scenario):
     assert balance_of(database) == 0
     transactions = [one["_id"] for one in database.journal.find({"_id": {"$mod": [5, 0]}})]
     assert transactions and any(account["balance"] for account in database.accounts.find())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_a_majority_has_is_read(kind, tmp):
+    """Asked for another level instead, the server refuses: so it was asked for this one."""
+    product = Product(tmp / "product")
+    with MongoServer.create(kind, tmp / "server") as server, \
+            TcpProxy(server.port, replace_asked={b"level\0\x09\0\0\0majority": b"level\0\x09\0\0\0minority"}) as proxy:
+        insert(server.database().things, ({"_id": n} for n in range(10)))
+        product.database_url = proxy.url(server.url(db="auth", directConnection="true"), server)
+        done = product.run("backup", expect=6)
+    assert "find on auth.things" in done.err and "minority" in done.err
