@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 
+#include "io/pipe.hpp"
 #include "io/spawn.hpp"
 
 namespace asb {
@@ -22,22 +23,6 @@ constexpr milliseconds kGrace{5000};
 // How often a child is looked at where the kernel cannot tell us that it ended.
 constexpr milliseconds kPollInterval{20};
 constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
-
-struct Pipe {
-    UniqueFd read_end;
-    UniqueFd write_end;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0)
-        return errno_error(errno, "cannot make a pipe for", "a child");
-    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-void set_nonblocking(int fd) {
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
 
 // Milliseconds for poll(2) until `deadline`: 0 when it has passed, never negative.
 int poll_timeout(Deadline deadline, bool must_look) {

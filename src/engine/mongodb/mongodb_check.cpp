@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "engine/check_lines.hpp"
 #include "engine/mongodb/dump_member.hpp"
 #include "engine/mongodb/dump_oplog.hpp"
 #include "engine/mongodb/dump_scope.hpp"
@@ -15,20 +16,6 @@ using Verdict = CheckLine::Verdict;
 // A backup once a day is the product's default (BACKUP_SCHEDULE_FULL); the oplog must reach from
 // one incremental backup to the next with room to spare, and over one full copy in any case.
 constexpr std::int64_t kOplogHoursMin = 24;
-
-CheckLine line(Verdict verdict, std::string subject, std::string detail, std::string fix = {}) {
-    return {.verdict = verdict,
-            .subject = std::move(subject),
-            .detail = std::move(detail),
-            .fix = std::move(fix),
-            .code = Code::database};
-}
-
-CheckLine failed(std::string subject, const Error& error) {
-    CheckLine result = line(Verdict::fail, std::move(subject), error.fact, error.hint);
-    result.code = error.code;
-    return result;
-}
 
 bool is_loopback(std::string_view host) {
     return host.starts_with("127.") || host.starts_with("localhost:") ||
@@ -60,21 +47,21 @@ class MongodbCheck {
 std::vector<CheckLine> MongodbCheck::run() {
     const auto url = MongoUrl::parse(settings_.text("DATABASE_URL"));
     if (!url.ok()) {
-        lines_.push_back(failed("DATABASE_URL", url.error()));
+        lines_.push_back(failed_check("DATABASE_URL", url.error()));
         return std::move(lines_);
     }
     const std::chrono::seconds lag_max(settings_.number("MONGODB_READ_LAG_MAX"));
     auto member = choose_dump_member(*url, lag_max, stop_, quiet_);
     if (!member.ok()) {
-        lines_.push_back(failed("database connection", member.error()));
+        lines_.push_back(failed_check("database connection", member.error()));
         return std::move(lines_);
     }
     member_.emplace(std::move(member.value()));
     const std::string user = member_->url.user();
-    lines_.push_back(
-        line(Verdict::ok, "database connection",
-             fmt::format("{}{}", member_->url.address(),
-                         user.empty() ? std::string(", no user") : " as " + printable(user))));
+    lines_.push_back(check_line(
+        Verdict::ok, "database connection",
+        fmt::format("{}{}", member_->url.address(),
+                    user.empty() ? std::string(", no user") : " as " + printable(user))));
     check_version();
     check_tls(member_->url);
     check_replica_set();
@@ -86,47 +73,48 @@ std::vector<CheckLine> MongodbCheck::run() {
 
 void MongodbCheck::check_version() {
     const Status supported = check_mongo_version(member_->facts);
-    lines_.push_back(supported.ok() ? line(Verdict::ok, "server version",
-                                           "MongoDB " + printable(member_->facts.version))
-                                    : failed("server version", supported.error()));
+    lines_.push_back(supported.ok() ? check_line(Verdict::ok, "server version",
+                                                 "MongoDB " + printable(member_->facts.version))
+                                    : failed_check("server version", supported.error()));
 }
 
 void MongodbCheck::check_tls(const MongoUrl& url) {
     const auto hosts = url.hosts();
     if (url.tls())
-        lines_.push_back(line(Verdict::ok, "TLS", "in use"));
+        lines_.push_back(check_line(Verdict::ok, "TLS", "in use"));
     else if (std::ranges::all_of(hosts, is_loopback))
-        lines_.push_back(line(Verdict::ok, "TLS", "not in use, on this machine"));
+        lines_.push_back(check_line(Verdict::ok, "TLS", "not in use, on this machine"));
     else
-        lines_.push_back(line(Verdict::warn, "TLS",
-                              "not in use: the data crosses the network in clear text",
-                              "net.tls.mode: requireTLS at the server, and tls=true&tlsCAFile=... "
-                              "in DATABASE_URL"));
+        lines_.push_back(check_line(
+            Verdict::warn, "TLS", "not in use: the data crosses the network in clear text",
+            "net.tls.mode: requireTLS at the server, and tls=true&tlsCAFile=... "
+            "in DATABASE_URL"));
 }
 
 void MongodbCheck::check_replica_set() {
     const MongoFacts& facts = member_->facts;
     const bool allowed = settings_.flag("MONGODB_ALLOW_INCONSISTENT");
     if (facts.has_oplog()) {
-        lines_.push_back(
-            line(Verdict::ok, "replica set",
-                 fmt::format("{}, reading from a {}", printable(facts.set_name),
-                             facts.kind == MongoFacts::Kind::secondary
-                                 ? fmt::format("secondary {} behind", human_duration(member_->lag))
-                                 : std::string("primary"))));
+        lines_.push_back(check_line(
+            Verdict::ok, "replica set",
+            fmt::format("{}, reading from a {}", printable(facts.set_name),
+                        facts.kind == MongoFacts::Kind::secondary
+                            ? fmt::format("secondary {} behind", human_duration(member_->lag))
+                            : std::string("primary"))));
         return;
     }
-    lines_.push_back(line(allowed ? Verdict::warn : Verdict::fail, "replica set",
-                          "there is no oplog: no consistent backup can be made",
-                          "start mongod with --replSet NAME and run rs.initiate(); or accept it "
-                          "with MONGODB_ALLOW_INCONSISTENT=true"));
+    lines_.push_back(
+        check_line(allowed ? Verdict::warn : Verdict::fail, "replica set",
+                   "there is no oplog: no consistent backup can be made",
+                   "start mongod with --replSet NAME and run rs.initiate(); or accept it "
+                   "with MONGODB_ALLOW_INCONSISTENT=true"));
 }
 
 // What a backup does first is the proof of its role.
 void MongodbCheck::check_role() {
     const auto plan = plan_dump(member_->connection, member_->url.database());
     if (!plan.ok()) {
-        lines_.push_back(failed("role", plan.error()));
+        lines_.push_back(failed_check("role", plan.error()));
         return;
     }
     for (const ReadPlan& read : plan->reads) {
@@ -138,36 +126,37 @@ void MongodbCheck::check_role() {
                                                              .get(),
                                                          read.database + "." + read.collection);
         if (one.ok()) continue;
-        lines_.push_back(failed("role", one.error()));
+        lines_.push_back(failed_check("role", one.error()));
         return;
     }
-    lines_.push_back(line(Verdict::ok, "role",
-                          fmt::format("may read {}", counted(plan->collections, "collection"))));
+    lines_.push_back(check_line(
+        Verdict::ok, "role", fmt::format("may read {}", counted(plan->collections, "collection"))));
 }
 
 void MongodbCheck::check_oplog() {
     const auto window = oplog_window(member_->connection);
     if (!window.ok()) {
-        lines_.push_back(failed("oplog", window.error()));
+        lines_.push_back(failed_check("oplog", window.error()));
         return;
     }
     const auto hours = std::chrono::duration_cast<std::chrono::hours>(*window).count();
     const std::string detail = fmt::format("reaches back {}", human_duration(*window));
-    lines_.push_back(hours >= kOplogHoursMin
-                         ? line(Verdict::ok, "oplog", detail)
-                         : line(Verdict::warn, "oplog",
-                                detail + fmt::format(", less than {} h", kOplogHoursMin),
-                                "db.adminCommand({replSetResizeOplog: 1, size: <megabytes>}), or "
-                                "wait if the set is new"));
+    lines_.push_back(
+        hours >= kOplogHoursMin
+            ? check_line(Verdict::ok, "oplog", detail)
+            : check_line(Verdict::warn, "oplog",
+                         detail + fmt::format(", less than {} h", kOplogHoursMin),
+                         "db.adminCommand({replSetResizeOplog: 1, size: <megabytes>}), or "
+                         "wait if the set is new"));
 }
 
 void MongodbCheck::check_size() {
     const auto databases = dump_databases(member_->connection, member_->url.database());
     if (!databases.ok()) return;
     const std::uint64_t bytes = dump_bytes(member_->connection, *databases);
-    lines_.push_back(
-        line(Verdict::ok, "data size",
-             fmt::format("{} in {}", human_bytes(bytes), counted(databases->size(), "database"))));
+    lines_.push_back(check_line(
+        Verdict::ok, "data size",
+        fmt::format("{} in {}", human_bytes(bytes), counted(databases->size(), "database"))));
 }
 
 }  // namespace

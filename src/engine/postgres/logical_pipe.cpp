@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "io/pipe.hpp"
 #include "io/spawn.hpp"
 
 namespace asb::postgres {
@@ -25,19 +26,6 @@ constexpr int kPipeBytes = 1 << 20;   // pipe-max-size of an ordinary user, pipe
 constexpr std::size_t kErrorBytesMax = 64 * kKiB;
 constexpr std::size_t kErrorBlockBytes = 4 * kKiB;
 
-struct Pipe {
-    UniqueFd read_end;
-    UniqueFd write_end;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0)
-        return errno_error(errno, "cannot make a pipe for", "a child");
-    fcntl(ends[0], F_SETFL, fcntl(ends[0], F_GETFL) | O_NONBLOCK);
-    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<PipedProgram>> PipedProgram::start(const Command& command, StopToken stop) {
@@ -47,6 +35,8 @@ Result<std::unique_ptr<PipedProgram>> PipedProgram::start(const Command& command
     ASB_TRY(auto errors, make_pipe());
     // Fewer switches between the two programs; without it everything works as well.
     fcntl(output.read_end.get(), F_SETPIPE_SZ, kPipeBytes);
+    set_nonblocking(output.read_end.get());
+    set_nonblocking(errors.read_end.get());
     std::unique_ptr<PipedProgram> program(new PipedProgram(std::move(stop)));
     ASB_TRY(program->pid_,
             spawn(command, {input.get(), output.write_end.get(), errors.write_end.get()}));

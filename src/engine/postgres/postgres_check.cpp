@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "engine/check_lines.hpp"
 #include "engine/postgres/logical_programs.hpp"
 #include "engine/postgres/logical_server.hpp"
 #include "engine/postgres/server_error.hpp"
@@ -15,20 +16,6 @@ using Verdict = CheckLine::Verdict;
 
 // A standby further behind makes a backup that misses more than most would expect of it.
 constexpr std::uint64_t kStandbyLagSecondsMax = 300;
-
-CheckLine line(Verdict verdict, std::string subject, std::string detail, std::string fix = {}) {
-    return {.verdict = verdict,
-            .subject = std::move(subject),
-            .detail = std::move(detail),
-            .fix = std::move(fix),
-            .code = Code::database};
-}
-
-CheckLine failed(std::string subject, const Error& error) {
-    CheckLine result = line(Verdict::fail, std::move(subject), error.fact, error.hint);
-    result.code = error.code;
-    return result;
-}
 
 // The first row of a statement, as texts; an error or no row at all is nullopt.
 std::optional<std::vector<std::string>> row(Connection& connection, const std::string& sql) {
@@ -116,25 +103,27 @@ void PostgresCheck::check_connection(Result<Connection>& sql,
     const std::string subject = "database connection";
     if (sql.ok()) {
         const ConnectionTarget& target = sql->target();
-        lines_.push_back(line(
+        lines_.push_back(check_line(
             Verdict::ok, subject,
             fmt::format("{} as {}, database {}", target.address(), target.user, target.database)));
     } else if (replication.ok()) {
-        lines_.push_back(line(Verdict::warn, subject,
-                              "a backup works without it, its size and a restore into the database "
-                              "do not: " +
-                                  sql.error().fact,
-                              sql.error().hint));
+        lines_.push_back(
+            check_line(Verdict::warn, subject,
+                       "a backup works without it, its size and a restore into the database "
+                       "do not: " +
+                           sql.error().fact,
+                       sql.error().hint));
     } else {
-        lines_.push_back(failed(subject, sql.error()));
+        lines_.push_back(failed_check(subject, sql.error()));
     }
 }
 
 void PostgresCheck::check_version(Connection& connection) {
     const std::string version = connection.reported("server_version");
     const Status supported = check_server_version(connection.server_version(), version);
-    lines_.push_back(supported.ok() ? line(Verdict::ok, "server version", "PostgreSQL " + version)
-                                    : failed("server version", supported.error()));
+    lines_.push_back(supported.ok()
+                         ? check_line(Verdict::ok, "server version", "PostgreSQL " + version)
+                         : failed_check("server version", supported.error()));
 }
 
 void PostgresCheck::check_role(Connection& sql) {
@@ -145,43 +134,44 @@ void PostgresCheck::check_role(Connection& sql) {
     const std::string& user = sql.target().user;
     const auto fix = fmt::format("ALTER ROLE {} REPLICATION;", sql.quoted_identifier(user));
     if (may_replicate_)
-        lines_.push_back(line(Verdict::ok, "role", user + " may replicate"));
+        lines_.push_back(check_line(Verdict::ok, "role", user + " may replicate"));
     else if (options_.method == "auto")
-        lines_.push_back(line(Verdict::warn, "role",
-                              user + " lacks the REPLICATION attribute, so backups are logical",
-                              fix));
+        lines_.push_back(
+            check_line(Verdict::warn, "role",
+                       user + " lacks the REPLICATION attribute, so backups are logical", fix));
     else
         lines_.push_back(
-            line(Verdict::fail, "role", user + " lacks the REPLICATION attribute", fix));
+            check_line(Verdict::fail, "role", user + " lacks the REPLICATION attribute", fix));
 }
 
 void PostgresCheck::check_programs(Connection& sql) {
     const auto found =
         postgres::find_client_programs(options_.bin_dir, sql.server_version() / 10000, stop_);
-    lines_.push_back(found.ok() ? line(Verdict::ok, "pg_dump",
-                                       fmt::format("{} in {}", found->version, found->folder))
-                                : failed("pg_dump", found.error()));
+    lines_.push_back(found.ok() ? check_line(Verdict::ok, "pg_dump",
+                                             fmt::format("{} in {}", found->version, found->folder))
+                                : failed_check("pg_dump", found.error()));
 }
 
 void PostgresCheck::check_databases() {
     const auto server = postgres::look_at_server(options_.conninfo, stop_);
     if (!server.ok()) {
-        lines_.push_back(failed("databases", server.error()));
+        lines_.push_back(failed_check("databases", server.error()));
         return;
     }
     const auto& catalog = server->catalog;
     lines_.push_back(
         server->closed.empty()
-            ? line(Verdict::ok, "databases",
-                   counted(catalog.databases.size(), "database") + " may be read")
-            : line(Verdict::warn, "databases", "left out: " + join(server->closed, "; "),
-                   "let the role connect to them; until then every backup ends with exit 3"));
+            ? check_line(Verdict::ok, "databases",
+                         counted(catalog.databases.size(), "database") + " may be read")
+            : check_line(Verdict::warn, "databases", "left out: " + join(server->closed, "; "),
+                         "let the role connect to them; until then every backup ends with exit 3"));
     lines_.push_back(
         catalog.roles.passwords
-            ? line(Verdict::ok, "role passwords", "may be read")
-            : line(Verdict::warn, "role passwords", "may not be read: the roles come without them",
-                   fmt::format("GRANT pg_read_all_data TO {}; where the service allows it",
-                               server->user)));
+            ? check_line(Verdict::ok, "role passwords", "may be read")
+            : check_line(Verdict::warn, "role passwords",
+                         "may not be read: the roles come without them",
+                         fmt::format("GRANT pg_read_all_data TO {}; where the service allows it",
+                                     server->user)));
 }
 
 // pg_hba.conf is judged before the role, so a role too weak shows that its line is there.
@@ -190,17 +180,18 @@ void PostgresCheck::check_pg_hba(Result<Connection>& sql, Result<Connection>& re
     const bool only_role = sql.ok() && !may_replicate_ && !replication.ok() &&
                            replication.error().hint.starts_with("ALTER ROLE");
     lines_.push_back(replication.ok() || only_role
-                         ? line(Verdict::ok, subject, "lets the role in for replication")
-                         : failed(subject, replication.error()));
+                         ? check_line(Verdict::ok, subject, "lets the role in for replication")
+                         : failed_check(subject, replication.error()));
 }
 
 void PostgresCheck::check_wal_level(Connection& sql) {
     const auto level = row(sql, "SHOW wal_level");
     const bool enough = level && level->front() != "minimal";
-    lines_.push_back(enough ? line(Verdict::ok, "wal_level", level->front())
-                            : line(Verdict::fail, "wal_level", "minimal: no copy can be made",
-                                   "ALTER SYSTEM SET wal_level = 'replica'; -- then restart the "
-                                   "server"));
+    lines_.push_back(enough
+                         ? check_line(Verdict::ok, "wal_level", level->front())
+                         : check_line(Verdict::fail, "wal_level", "minimal: no copy can be made",
+                                      "ALTER SYSTEM SET wal_level = 'replica'; -- then restart the "
+                                      "server"));
 }
 
 // The one that this check itself holds is a proof already; the numbers tell how near the limit is.
@@ -211,10 +202,10 @@ void PostgresCheck::check_senders(Connection& sql) {
     if (!use) return;
     const std::string detail = fmt::format("{} of {} in use", use->at(0), use->at(1));
     const bool none = use->at(1) == "0";
-    lines_.push_back(none ? line(Verdict::fail, "max_wal_senders", detail,
-                                 "ALTER SYSTEM SET max_wal_senders = 10; -- then restart the "
-                                 "server")
-                          : line(Verdict::ok, "max_wal_senders", detail));
+    lines_.push_back(none ? check_line(Verdict::fail, "max_wal_senders", detail,
+                                       "ALTER SYSTEM SET max_wal_senders = 10; -- then restart the "
+                                       "server")
+                          : check_line(Verdict::ok, "max_wal_senders", detail));
 }
 
 void PostgresCheck::check_slots(Result<Connection>& sql, Result<Connection>& replication) {
@@ -222,7 +213,7 @@ void PostgresCheck::check_slots(Result<Connection>& sql, Result<Connection>& rep
     const std::string subject = "max_replication_slots";
     const Status probed = probe_slot(*replication);
     if (!probed.ok()) {
-        lines_.push_back(failed(subject, probed.error()));
+        lines_.push_back(failed_check(subject, probed.error()));
         return;
     }
     const auto use = sql.ok() ? row(*sql,
@@ -230,19 +221,20 @@ void PostgresCheck::check_slots(Result<Connection>& sql, Result<Connection>& rep
                                     "current_setting('max_replication_slots') "
                                     "FROM pg_replication_slots")
                               : std::nullopt;
-    lines_.push_back(
-        line(Verdict::ok, subject,
-             use ? fmt::format("{} of {} in use", use->at(0), use->at(1)) : "a slot is free"));
+    lines_.push_back(check_line(
+        Verdict::ok, subject,
+        use ? fmt::format("{} of {} in use", use->at(0), use->at(1)) : "a slot is free"));
 }
 
 void PostgresCheck::check_page_checksums(Connection& connection) {
     const auto state = row(connection, "SHOW data_checksums");
     if (!state) return;
-    lines_.push_back(state->front() == "on"
-                         ? line(Verdict::ok, "page checksums", "on")
-                         : line(Verdict::warn, "page checksums",
-                                "off: pages damaged by disk or memory are copied unnoticed",
-                                "stop the server, then pg_checksums --enable -D <data directory>"));
+    lines_.push_back(
+        state->front() == "on"
+            ? check_line(Verdict::ok, "page checksums", "on")
+            : check_line(Verdict::warn, "page checksums",
+                         "off: pages damaged by disk or memory are copied unnoticed",
+                         "stop the server, then pg_checksums --enable -D <data directory>"));
 }
 
 void PostgresCheck::check_size(Connection& sql) {
@@ -251,22 +243,23 @@ void PostgresCheck::check_size(Connection& sql) {
                           "FROM pg_database WHERE has_database_privilege(oid, 'CONNECT')");
     const auto bytes = size ? parse_u64(size->at(0)) : std::nullopt;
     if (!bytes) return;
-    lines_.push_back(line(Verdict::ok, "data size",
-                          fmt::format("{} in {} databases", human_bytes(*bytes), size->at(1))));
+    lines_.push_back(
+        check_line(Verdict::ok, "data size",
+                   fmt::format("{} in {} databases", human_bytes(*bytes), size->at(1))));
 }
 
 void PostgresCheck::check_tls(const ConnectionTarget& target) {
     const bool loopback =
         target.host == "localhost" || target.host == "::1" || target.host.starts_with("127.");
     if (target.tls)
-        lines_.push_back(line(Verdict::ok, "TLS", "in use"));
+        lines_.push_back(check_line(Verdict::ok, "TLS", "in use"));
     else if (target.unix_socket || loopback)
-        lines_.push_back(line(Verdict::ok, "TLS", "not in use, on this machine"));
+        lines_.push_back(check_line(Verdict::ok, "TLS", "not in use, on this machine"));
     else
-        lines_.push_back(line(Verdict::warn, "TLS",
-                              "not in use: the data crosses the network in clear text",
-                              "ssl = on at the server, and sslmode=verify-full with sslrootcert in "
-                              "DATABASE_URL"));
+        lines_.push_back(check_line(
+            Verdict::warn, "TLS", "not in use: the data crosses the network in clear text",
+            "ssl = on at the server, and sslmode=verify-full with sslrootcert in "
+            "DATABASE_URL"));
 }
 
 // Seconds since the newest transaction replayed, 0 when all that was received is replayed: an idle
@@ -280,11 +273,12 @@ void PostgresCheck::check_standby(Connection& sql) {
     const std::uint64_t seconds = parse_u64(lag->at(1)).value_or(0);
     const std::string detail =
         fmt::format("{} behind", human_duration(std::chrono::seconds(seconds)));
-    lines_.push_back(seconds <= kStandbyLagSecondsMax
-                         ? line(Verdict::ok, "standby lag", detail)
-                         : line(Verdict::warn, "standby lag", detail,
-                                "look at pg_stat_wal_receiver on the standby, or back up from the "
-                                "primary"));
+    lines_.push_back(
+        seconds <= kStandbyLagSecondsMax
+            ? check_line(Verdict::ok, "standby lag", detail)
+            : check_line(Verdict::warn, "standby lag", detail,
+                         "look at pg_stat_wal_receiver on the standby, or back up from the "
+                         "primary"));
 }
 
 }  // namespace
