@@ -27,7 +27,7 @@ def documents(collection):
 def indexes(collection):
     found = collection.list_indexes()
     return sorted(
-        repr([(name, plain(value)) for name, value in sorted(index.items()) if name not in NOT_OF_THE_INDEX])
+        repr([(name, option(name, value)) for name, value in sorted(index.items()) if name not in NOT_OF_THE_INDEX])
         for index in found
     )
 
@@ -37,6 +37,11 @@ def plain(value):
     if isinstance(value, dict):
         return [(name, plain(inner)) for name, inner in value.items()]
     return value
+
+
+def option(name, value):
+    """The same; but mongorestore writes the fields of an index's collation in any order, and none has a meaning."""
+    return sorted(plain(value)) if name == "collation" else plain(value)
 
 
 def kinds(database):
