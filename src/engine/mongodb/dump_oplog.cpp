@@ -33,7 +33,29 @@ Bson with_majority(BsonBuilder command) {
 struct EntryMark {
     OpTime optime;
     std::int64_t term = -1;
+    // Of a server that writes a transaction as single entries, each at a position of its own: what
+    // tells those of one transaction. mongod writes them as one entry, or as a chain that replay
+    // follows.
+    std::string transaction;
+
+    // mongod's own positions are those of entries; other servers count on between writes.
+    [[nodiscard]] bool is_exact() const { return term != -1; }
+    [[nodiscard]] bool continues(const EntryMark& before) const {
+        return !transaction.empty() && transaction == before.transaction;
+    }
 };
+
+std::string transaction_of(const bson_t& entry) {
+    const auto session = find_field(entry, "lsid.id");
+    const auto number = number_at(entry, "txnNumber");
+    if (!session || !number || !BSON_ITER_HOLDS_BINARY(&session->at)) return {};
+    bson_subtype_t subtype{};
+    std::uint32_t size = 0;
+    const std::uint8_t* data = nullptr;
+    bson_iter_binary(&session->at, &subtype, &size, &data);
+    return fmt::format("{} {}", *number,
+                       std::string_view(reinterpret_cast<const char*>(data), size));
+}
 
 Result<EntryMark> mark_of(Bytes bytes) {
     bson_t entry;
@@ -42,7 +64,9 @@ Result<EntryMark> mark_of(Bytes bytes) {
         return fail(Code::damaged, "an oplog entry's frame is broken");
     const auto optime = optime_at(entry, "ts");
     if (!optime) return fail(Code::damaged, "an oplog entry holds no ts");
-    return EntryMark{*optime, number_at(entry, "t").value_or(-1)};
+    EntryMark mark{*optime, number_at(entry, "t").value_or(-1), {}};
+    if (!mark.is_exact()) mark.transaction = transaction_of(entry);
+    return mark;
 }
 
 // The first document of the answer, as a mark; nullopt when there is none.
@@ -85,7 +109,7 @@ Result<std::optional<EntryMark>> oldest_transaction(MongoConnection& connection)
     const auto optime = framed ? optime_at(row, "startOpTime.ts") : std::nullopt;
     if (!optime)
         return fail(Code::damaged, "an open transaction in config.transactions has no startOpTime");
-    return std::optional(EntryMark{*optime, number_at(row, "startOpTime.t").value_or(-1)});
+    return std::optional(EntryMark{*optime, number_at(row, "startOpTime.t").value_or(-1), {}});
 }
 
 Error rolled_over(const OplogStart& start) {
@@ -142,7 +166,7 @@ class SliceCopy {
 };
 
 void SliceCopy::hold(Bytes bytes, const EntryMark& mark) {
-    if (!overlap_ || overlap_->optime != mark.optime) held_.clear();
+    if (!overlap_ || (overlap_->optime != mark.optime && !mark.continues(*overlap_))) held_.clear();
     overlap_ = mark;
     held_.emplace_back(bytes.begin(), bytes.end());
 }
@@ -198,23 +222,27 @@ Result<OplogSlice> SliceCopy::finish() {
                       .bytes = collector_.bytes()};
 }
 
-// A mongod's own positions are those of entries; other servers count on between writes.
-bool is_exact(const EntryMark& mark) {
-    return mark.term != -1;
-}
-
-// One question for the entries from `from` on. false when none of them is from not after the start,
-// so that `from` must be earlier.
+// One question for the entries from `from` on, up to `end` or to the end of the transaction that is
+// written there. false when none of them is from not after the start, so that `from` must be
+// earlier.
 Result<bool> copy_from(MongoConnection& connection, const OpTime& from, const OpTime& end,
                        const OplogStart& start, SliceCopy& slice) {
-    BsonBuilder command = oplog_query(from, end);
-    command.flag("noCursorTimeout", true);
+    BsonBuilder range;
+    range.optime("$gte", from);
+    BsonBuilder command;
+    command.text("find", kOplogCollection)
+        .document("filter", BsonBuilder().document("ts", range.get()).get())
+        .flag("noCursorTimeout", true);
     DumpCursor cursor(connection, "local", kOplogCollection, with_majority(std::move(command)));
     for (bool first = true;; first = false) {
         ASB_TRY(const auto bytes, cursor.next());
         if (!bytes) return slice.overlaps();
         ASB_TRY(const EntryMark mark, mark_of(*bytes));
-        const bool other_term = is_exact(mark) && start.term != -1 && mark.term != start.term;
+        if (mark.optime > end && !(slice.last() && mark.continues(*slice.last())))
+            return slice.overlaps();
+        // The transaction may have begun before.
+        if (first && from == start.optime && !mark.transaction.empty()) return false;
+        const bool other_term = mark.is_exact() && start.term != -1 && mark.term != start.term;
         if (first && mark.optime == start.optime && other_term)
             return rolled_back("entry", start.optime);
         if (!slice.overlaps() && mark.optime > start.optime) return false;
@@ -222,17 +250,21 @@ Result<bool> copy_from(MongoConnection& connection, const OpTime& from, const Op
     }
 }
 
+OpTime near(const OpTime& optime) {
+    return {optime.seconds - std::min(optime.seconds, kNearSeconds), 0};
+}
+
 // Where to ask from, the nearest first. A mongod has an entry at the very start; a server that
 // counts on between writes has the last one shortly before it, or wherever it is.
 Result<OpTime> ask_from(MongoConnection& connection, std::size_t attempt, const OplogStart& start) {
     if (attempt == 0) return start.optime;
-    if (attempt == 1)
-        return OpTime{start.optime.seconds - std::min(start.optime.seconds, kNearSeconds), 0};
+    if (attempt == 1) return near(start.optime);
     ASB_TRY(const auto before, newest_entry(connection, start.optime));
     if (!before) return rolled_over(start);
-    if (is_exact(*before) && before->optime != start.optime)
+    if (before->is_exact() && before->optime != start.optime)
         return rolled_back("entry", start.optime);
-    return before->optime;
+    if (before->is_exact()) return before->optime;
+    return near(before->optime);
 }
 
 }  // namespace
@@ -281,7 +313,7 @@ Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& sta
         SliceCopy slice(start, database, sink, progress);
         ASB_TRY(const bool whole, copy_from(connection, from, end, start, slice));
         if (!whole) continue;
-        if (is_exact(*slice.last()) && slice.last()->optime != end)
+        if (slice.last()->is_exact() && slice.last()->optime != end)
             return rolled_back("the last entry", end);
         return slice.finish();
     }
