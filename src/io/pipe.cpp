@@ -8,10 +8,10 @@
 
 namespace asb {
 
-Result<Pipe> make_pipe() {
+Result<Pipe> make_pipe(std::string_view child) {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0)
-        return errno_error(errno, "cannot make a pipe for", "a child");
+        return errno_error(errno, "cannot make a pipe for", child);
     return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 

@@ -18,6 +18,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "io/pipe.hpp"
 
 namespace asb {
 namespace {
@@ -228,16 +229,12 @@ Result<pid_t> spawn(const Command& command, const ChildStreams& streams) {
     ASB_TRY(auto plan, make_plan(command, streams));
     plan.arguments = pointers_to(plan.argument_texts);
     plan.environment = pointers_to(plan.environment_texts);
-    std::array<int, 2> report_pipe{};
-    if (pipe2(report_pipe.data(), O_CLOEXEC) != 0)
-        return errno_error(errno, "cannot make a pipe for", plan.program);
-    const UniqueFd report_in(report_pipe[0]);
-    UniqueFd report_out(report_pipe[1]);
-    plan.report_fd = report_out.get();
+    ASB_TRY(Pipe report_pipe, make_pipe(plan.program));
+    plan.report_fd = report_pipe.write_end.get();
     const pid_t pid = fork_child(plan);
     if (pid < 0) return errno_error(errno, "cannot start", plan.program);
-    report_out.reset();
-    const auto report = read_report(report_in.get());
+    report_pipe.write_end.reset();
+    const auto report = read_report(report_pipe.read_end.get());
     if (!report) return pid;
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }

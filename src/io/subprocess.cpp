@@ -108,9 +108,9 @@ class Run {
 
   private:
     Status start() {
-        ASB_TRY(auto input, make_pipe());
-        ASB_TRY(auto output, make_pipe());
-        ASB_TRY(auto errors, make_pipe());
+        ASB_TRY(auto input, make_pipe("a child"));
+        ASB_TRY(auto output, make_pipe("a child"));
+        ASB_TRY(auto errors, make_pipe("a child"));
         ASB_TRY(pid_, spawn(command_, {input.read_end.get(), output.write_end.get(),
                                        errors.write_end.get()}));
         process_ = open_process(pid_);

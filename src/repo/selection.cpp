@@ -20,8 +20,7 @@ class ChosenEntries final : public EntrySink {
   public:
     ChosenEntries(const ArchiveContents& contents, const std::vector<bool>& chosen, EntrySink& next)
         : contents_(contents), chosen_(chosen), next_(next) {}
-    // What comes next is `stretch`, out of `parser`, which lives as long.
-    // The parser to feed with the stretch's bytes, until the next stretch.
+    // What comes next is `stretch`: the parser to feed with its bytes, until the next stretch.
     TarParser& enter(const Stretch& stretch) {
         at_ = stretch.first;
         base_ = stretch.range.begin;

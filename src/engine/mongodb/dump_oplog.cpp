@@ -16,9 +16,12 @@ constexpr const char* kOplogCollection = "oplog.rs";
 // How far back the second question for the first entry reaches.
 constexpr std::uint32_t kNearSeconds = 15;
 constexpr std::size_t kAttempts = 3;
-BsonBuilder oplog_query(const OpTime& from, const OpTime& to) {
+
+// Up to the newest entry without `to`.
+BsonBuilder oplog_query(const OpTime& from, const std::optional<OpTime>& to = std::nullopt) {
     BsonBuilder range;
-    range.optime("$gte", from).optime("$lte", to);
+    range.optime("$gte", from);
+    if (to) range.optime("$lte", *to);
     BsonBuilder command;
     command.text("find", kOplogCollection)
         .document("filter", BsonBuilder().document("ts", range.get()).get());
@@ -227,12 +230,8 @@ Result<OplogSlice> SliceCopy::finish() {
 // earlier.
 Result<bool> copy_from(MongoConnection& connection, const OpTime& from, const OpTime& end,
                        const OplogStart& start, SliceCopy& slice) {
-    BsonBuilder range;
-    range.optime("$gte", from);
-    BsonBuilder command;
-    command.text("find", kOplogCollection)
-        .document("filter", BsonBuilder().document("ts", range.get()).get())
-        .flag("noCursorTimeout", true);
+    BsonBuilder command = oplog_query(from);
+    command.flag("noCursorTimeout", true);
     DumpCursor cursor(connection, "local", kOplogCollection, with_majority(std::move(command)));
     for (bool first = true;; first = false) {
         ASB_TRY(const auto bytes, cursor.next());

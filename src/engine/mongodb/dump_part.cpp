@@ -37,7 +37,6 @@ Status PartCollector::finish() {
 
 Status PartCollector::flush(std::string entry) {
     DumpPart part{.lease = std::move(lease_), .entry = std::move(entry), .bytes = std::move(part_)};
-    lease_ = ByteBudget::Lease();
     part_ = Buffer();
     return put_(std::move(part));
 }

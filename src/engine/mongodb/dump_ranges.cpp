@@ -39,6 +39,12 @@ IdRange range_of(const bson_t* min, const bson_t* max) {
     return range;
 }
 
+void add_bounds(BsonBuilder& find, const IdRange& range) {
+    find.document("hint", *by_id(Order::ascending));
+    if (range.min != nullptr) find.document("min", *range.min);
+    if (range.max != nullptr) find.document("max", *range.max);
+}
+
 // The ranges of one collection. It asks with {_id: ...} documents and gets such back, which are
 // compared as bytes: the order of values is the server's business.
 class Splitter {
@@ -104,9 +110,8 @@ Result<std::vector<Bson>> Splitter::ask(BsonBuilder command, std::chrono::millis
 Result<std::vector<Bson>> Splitter::ids(const IdRange& range, Order order, std::int64_t count) {
     BsonBuilder find;
     find.text("find", read_.collection).document("projection", *by_id(Order::ascending));
-    find.document("hint", *by_id(Order::ascending)).document("sort", *by_id(order));
-    if (range.min != nullptr) find.document("min", *range.min);
-    if (range.max != nullptr) find.document("max", *range.max);
+    find.document("sort", *by_id(order));
+    add_bounds(find, range);
     find.number("limit", count).flag("singleBatch", true);
     if (options_.majority)
         find.document("readConcern", BsonBuilder().text("level", "majority").get());
@@ -209,10 +214,7 @@ ReadPlan read_of(const ReadPlan& read, IdRange range, std::uint64_t documents) {
 }  // namespace
 
 void add_range(BsonBuilder& find, const IdRange& range) {
-    if (range.whole()) return;
-    find.document("hint", *by_id(Order::ascending));
-    if (range.min != nullptr) find.document("min", *range.min);
-    if (range.max != nullptr) find.document("max", *range.max);
+    if (!range.whole()) add_bounds(find, range);
 }
 
 Status split_large_reads(MongoConnection& connection, const SplitOptions& options,

@@ -31,8 +31,9 @@ class RestoreWorkers {
     RestoreWorkers(const RestoreWorkers&) = delete;
     RestoreWorkers& operator=(const RestoreWorkers&) = delete;
 
-    // Of all jobs that are not done. A thread's batch is 2 MiB where documents are small; documents
-    // of 16 MiB go one at a time, since libmongoc holds up to two copies of what it sends.
+    // Of all jobs that are not done. Batches of inserts are 2 MiB at most; of what the oplog
+    // stores, a document of 16 MiB goes alone, since libmongoc holds up to two copies of what it
+    // sends.
     static constexpr std::uint64_t kBytesMax = 24 * kMiB;
     // `bytes`: what the job holds.
     Status submit(Job job, std::uint64_t bytes = 0);

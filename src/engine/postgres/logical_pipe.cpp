@@ -31,8 +31,8 @@ constexpr std::size_t kErrorBlockBytes = 4 * kKiB;
 Result<std::unique_ptr<PipedProgram>> PipedProgram::start(const Command& command, StopToken stop) {
     ASB_CHECK(stop.check());
     ASB_TRY(const auto input, open_file("/dev/null", O_RDONLY));
-    ASB_TRY(auto output, make_pipe());
-    ASB_TRY(auto errors, make_pipe());
+    ASB_TRY(auto output, make_pipe("a child"));
+    ASB_TRY(auto errors, make_pipe("a child"));
     // Fewer switches between the two programs; without it everything works as well.
     fcntl(output.read_end.get(), F_SETPIPE_SZ, kPipeBytes);
     set_nonblocking(output.read_end.get());
