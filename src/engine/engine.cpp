@@ -4,6 +4,36 @@
 
 namespace asb {
 
+const LogTail* SessionContext::tail_of(std::string_view identity) const {
+    const auto found = std::ranges::find(tails, identity, &LogTail::identity);
+    return found == tails.end() ? nullptr : &*found;
+}
+
+Status RestoreSession::begin_slice(const LogRange& /*range*/) {
+    return fail(Code::usage, "this restore takes no log");
+}
+
+Result<std::unique_ptr<BackupSession>> Engine::open_incremental(SessionContext /*context*/) {
+    return fail(Code::usage, "{} has no log to take an incremental backup from", name());
+}
+
+Result<FollowerOpening> Engine::follow(SessionContext /*context*/) {
+    return fail(Code::usage, "{} has no log to follow", name());
+}
+
+Result<std::unique_ptr<LogSearch>> Engine::search_log(const LogTarget& /*target*/,
+                                                      const Json& /*facts*/) {
+    return fail(Code::usage, "{} has no log to search", name());
+}
+
+Result<LogPoint> Engine::parse_position(std::string_view text) const {
+    return fail(Code::usage, "{} has no positions such as '{}'", name(), text);
+}
+
+std::string Engine::position_text(const LogPoint& point) const {
+    return fmt::format("{} {}", line_text(point.line), point_text(point.at));
+}
+
 Result<std::vector<bool>> Engine::choose_entries(const RestoreRequest& request,
                                                  const Json& /*facts*/,
                                                  std::span<const StoredEntry> entries) {

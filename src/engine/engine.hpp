@@ -3,6 +3,7 @@
 // new source is one folder and one line in app/drivers.cpp.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,9 +12,12 @@
 #include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/progress.hpp"
+#include "base/secret.hpp"
 #include "base/settings.hpp"
 #include "base/stop.hpp"
 #include "codec/tar.hpp"
+#include "engine/log_follower.hpp"
+#include "engine/log_search.hpp"
 
 namespace asb {
 
@@ -35,12 +39,24 @@ struct BackupFacts {
     // Things that are missing or not whole, named (exit 3). Empty for a complete backup.
     std::vector<std::string> incomplete;
     std::vector<std::string> warnings;
+    // Of a source that has a log (Engine::has_log): what of it the archive holds. Absent where
+    // nothing can go on from this backup (a logical dump, a server without an oplog).
+    std::optional<LogFacts> log;
 };
 
 struct SessionContext {
     Log& log;
     Progress& progress;
     StopToken stop;
+    // Of a backup: where each of the repository's logs of this engine ends, one an identity. A full
+    // backup closes what lies between its own log's end and itself, as far as the server still has
+    // it; an incremental one begins there.
+    std::vector<LogTail> tails = {};
+    // The id of a log that begins with this backup.
+    std::string new_log_id = {};
+
+    // The tail of this identity; null when the repository has none.
+    [[nodiscard]] const LogTail* tail_of(std::string_view identity) const;
 };
 
 // A consistent set of entries out of one source. Used once, from one thread.
@@ -54,6 +70,10 @@ class BackupSession {
     // Pushes every entry. On error nothing may be published. After success `facts` is complete.
     virtual Status write_entries(EntrySink& sink) = 0;
     [[nodiscard]] virtual const BackupFacts& facts() const = 0;
+    // Of an incremental session, after it was opened and after write_entries has failed: why
+    // nothing can go on from the tail (a slot that was lost, a log that was removed or rewound,
+    // another database), for the operator. Then only a full backup helps.
+    [[nodiscard]] virtual std::optional<std::string> gap() const { return std::nullopt; }
 };
 
 // An entry of a stored archive, as its inner manifest has it.
@@ -61,6 +81,20 @@ struct StoredEntry {
     std::string name;
     EntryType type = EntryType::file;
     std::uint64_t size = 0;
+};
+
+// How a restore goes on after its full backup.
+struct Recovery {
+    LogStop stop;
+    // The line on which it stops, and how that came from the base's.
+    std::vector<LogBranch> branches;
+    // For an engine whose server fetches its log itself (Engine::fetches_log): the command that
+    // fetches one file, with the server's placeholders in it, and what that command reads: secret,
+    // for a file that only the server's user can read.
+    std::string fetch_command;
+    Secret fetch_source;
+    // For people: "2024-01-15T14:30:00Z", as the target was said.
+    std::string target;
 };
 
 // Where a restore is to go, as the operator said it.
@@ -85,6 +119,7 @@ struct RestoreRequest {
     bool drop_old = false;         // do not keep what was replaced
     std::uint64_t data_bytes = 0;  // plain bytes of the archive, or of what was chosen from it
     unsigned jobs = 2;
+    std::optional<Recovery> recovery;  // absent: to the end of the one backup
 };
 
 // What a restore would do; made with read-only means, printed by --dry-run.
@@ -97,6 +132,9 @@ struct RestorePlan {
 // without a successful publish, it removes what it staged and leaves the target as it was.
 class RestoreSession : public EntrySink {
   public:
+    // What comes from now on is the log in `range`, which goes on where what came before ends:
+    // entries as an incremental backup holds them. Here: `usage`, since this session takes none.
+    virtual Status begin_slice(const LogRange& range);
     // Everything has arrived and the archive is proved to its last byte: check it, then the one
     // short step.
     virtual Status publish() = 0;
@@ -133,6 +171,25 @@ class Engine {
     // Connects and checks what a run needs, reads sizes, changes nothing on the source that
     // outlives the session.
     virtual Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) = 0;
+    // Whether what changed since another backup can be had from the source's log.
+    [[nodiscard]] virtual bool has_log() const { return false; }
+    // As open_session, for what changed since the one of context.tails (which are not empty) that
+    // is of this source. Succeeds when there is none or the log does not go on from there, and then
+    // says so with `gap`. Here: `usage`.
+    virtual Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context);
+    // Goes on from context.tails as open_incremental does. Here: `usage`.
+    virtual Result<FollowerOpening> follow(SessionContext context);
+    // A search for `target` in this engine's log; `facts` are a manifest's of this engine. Here:
+    // `usage`.
+    virtual Result<std::unique_ptr<LogSearch>> search_log(const LogTarget& target,
+                                                          const Json& facts);
+    // Whether the server of a restored copy fetches its log itself (Recovery::fetch_command);
+    // otherwise the restore pushes it (RestoreSession::begin_slice).
+    [[nodiscard]] virtual bool fetches_log() const { return false; }
+    // A position as this database's people write it ("0/2000028", "1795379725:3"), and back. `line`
+    // of what is parsed is 0: not said. Here: `usage`, and the numbers.
+    virtual Result<LogPoint> parse_position(std::string_view text) const;
+    [[nodiscard]] virtual std::string position_text(const LogPoint& point) const;
     // `facts` is what the backup's manifest holds of this engine. Refuses what open_restore would
     // refuse: a target that is not empty (`refused`), a missing server installation (`database`),
     // no room (`space`).

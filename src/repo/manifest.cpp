@@ -5,6 +5,8 @@
 #include "base/text.hpp"
 #include "codec/gzip.hpp"
 #include "codec/segment.hpp"
+#include "repo/json_fields.hpp"
+#include "repo/manifest_log.hpp"
 #include "repo/names.hpp"
 
 namespace asb {
@@ -13,69 +15,6 @@ namespace {
 constexpr std::string_view kMacContext = "asb-manifest-v1";
 constexpr std::string_view kKeyCheckContext = "kcv";
 constexpr const char* kOwnDigest = "manifest_sha256";
-
-// Reads members of a JSON object; the first that is missing or of the wrong kind is remembered as
-// the error.
-class Fields {
-  public:
-    Fields(const Json& object, std::string_view what) : object_(object), what_(what) {}
-
-    std::string text(const char* key) { return get<std::string>(key, &Json::is_string); }
-    bool boolean(const char* key) { return get<bool>(key, &Json::is_boolean); }
-    std::uint64_t number(const char* key) {
-        return get<std::uint64_t>(key, &Json::is_number_unsigned);
-    }
-    Instant instant(const char* key) {
-        auto parsed = parse_iso8601(text(key));
-        if (!parsed) bad(key);
-        return parsed ? *parsed : Instant{};
-    }
-    template <std::size_t Size>
-    std::array<std::byte, Size> hex(const char* key) {
-        std::array<std::byte, Size> out{};
-        auto parsed = parse_hex(text(key));
-        if (parsed && parsed->size() == Size)
-            std::copy(parsed->begin(), parsed->end(), out.begin());
-        else
-            bad(key);
-        return out;
-    }
-    Json object(const char* key) { return get<Json>(key, &Json::is_object); }
-    std::vector<std::string> texts(const char* key) {
-        std::vector<std::string> out;
-        for (const auto& item : get<Json>(key, &Json::is_array)) {
-            if (!item.is_string()) {
-                bad(key);
-                return {};
-            }
-            out.push_back(item.get<std::string>());
-        }
-        return out;
-    }
-    [[nodiscard]] bool has(const char* key) const {
-        return object_.contains(key) && !object_[key].is_null();
-    }
-    void bad(const char* key) {
-        if (error_.empty()) error_ = key;
-    }
-    [[nodiscard]] Status status() const {
-        if (error_.empty()) return {};
-        return fail(Code::damaged,
-                    "{} is not a valid manifest: '{}' is missing or not what it should be", what_,
-                    error_);
-    }
-
-  private:
-    template <typename T>
-    T get(const char* key, bool (Json::*is_kind)() const noexcept) {
-        if (object_.contains(key) && (object_[key].*is_kind)()) return object_[key].get<T>();
-        bad(key);
-        return T{};
-    }
-    const Json& object_;
-    std::string_view what_;
-    std::string error_;
-};
 
 Json encryption_to_json(const ManifestEncryption& encryption) {
     return {{"cipher", "aes-256-cbc"},
@@ -113,6 +52,9 @@ Json to_json(const Manifest& manifest) {
     if (manifest.previous)
         document["previous"] = {{"name", manifest.previous->name},
                                 {"sha256", to_hex(manifest.previous->digest)}};
+    if (manifest.parent)
+        document["parent"] = {{"id", manifest.parent->id}, {"name", manifest.parent->name}};
+    if (manifest.log) document["log"] = to_json(*manifest.log);
     return document;
 }
 
@@ -187,15 +129,40 @@ Status parse_previous(Fields& fields, const Json& document, std::string_view wha
     return previous.status();
 }
 
+// Only an incremental backup has a parent, and it has one and a log.
+Status parse_chain(Fields& fields, Manifest& manifest, std::string_view what) {
+    if (fields.has("log")) {
+        ASB_TRY(manifest.log, parse_manifest_log(fields.object("log"), what));
+    }
+    const bool incremental = manifest.type == BackupType::incremental;
+    if (incremental != fields.has("parent") || (incremental && !manifest.log))
+        return fail(Code::damaged, "{} is not a valid manifest: 'parent'", what);
+    if (!incremental) return {};
+    const Json object = fields.object("parent");
+    ASB_CHECK(fields.status());
+    Fields parent(object, what);
+    manifest.parent = ParentBackup{.id = parent.text("id"), .name = parent.text("name")};
+    if (!is_backup_name(manifest.parent->name)) parent.bad("name");
+    return parent.status();
+}
+
 }  // namespace
 
 std::string_view to_text(BackupType type) {
-    return type == BackupType::full ? "full" : "config";
+    switch (type) {
+        case BackupType::full:
+            return "full";
+        case BackupType::config:
+            return "config";
+        case BackupType::incremental:
+            break;
+    }
+    return "incremental";
 }
 
 std::optional<BackupType> parse_backup_type(std::string_view text) {
-    if (text == "full") return BackupType::full;
-    if (text == "config") return BackupType::config;
+    for (const auto type : {BackupType::full, BackupType::config, BackupType::incremental})
+        if (text == to_text(type)) return type;
     return std::nullopt;
 }
 
@@ -248,6 +215,7 @@ Result<ReadManifest> parse_manifest(std::string_view text, std::string_view what
     manifest.incomplete = fields.texts("incomplete");
     manifest.incomplete_count = fields.number("incomplete_count");
     ASB_CHECK(parse_previous(fields, read.document, what, manifest));
+    ASB_CHECK(parse_chain(fields, manifest, what));
     ASB_CHECK(fields.status());
     ASB_TRY(manifest.encryption, parse_encryption(read.document, what));
     return read;

@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "codec/digest.hpp"
 #include "codec/kdf.hpp"
+#include "engine/log.hpp"
 #include "keys/key_provider.hpp"
 
 namespace asb {
@@ -17,7 +18,7 @@ namespace asb {
 inline constexpr int kManifestVersion = 1;
 inline constexpr std::size_t kManifestBytesMax = 16 * kKiB;  // docs/FORMAT.md
 
-enum class BackupType { full, config };
+enum class BackupType { full, config, incremental };
 
 std::string_view to_text(BackupType type);
 std::optional<BackupType> parse_backup_type(std::string_view text);
@@ -32,6 +33,18 @@ struct ManifestEncryption {
 struct PreviousManifest {
     std::string name;
     Digest digest{};
+};
+
+// The backup whose end an incremental one goes on from.
+struct ParentBackup {
+    std::string id;
+    std::string name;
+};
+
+// What a backup holds of a database's log.
+struct ManifestLog {
+    std::string engine;  // "postgresql"
+    LogFacts facts;
 };
 
 // Never changes once published; read-only from any thread.
@@ -57,6 +70,8 @@ struct Manifest {
         incomplete;  // what is missing or not whole, named; the first kIncompleteMax
     std::uint64_t incomplete_count = 0;
     std::optional<PreviousManifest> previous;
+    std::optional<ParentBackup> parent;  // of an incremental backup
+    std::optional<ManifestLog> log;      // absent when nothing can go on from this backup
 };
 
 inline constexpr std::size_t kIncompleteMax = 32;  // more would not fit kManifestBytesMax
