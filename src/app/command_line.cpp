@@ -55,10 +55,14 @@ CLI::App* add_verb(CLI::App& app, Words& words, const std::string& name, const s
 void add_backup(CLI::App& app, Words& words) {
     auto* verb =
         add_verb(app, words, "backup", "take one backup", "auth-service-backup backup --type full");
-    verb->add_option("type", words.backup_type_word, "full (the default) or config")
-        ->type_name("full|config");
+    verb->add_option("type", words.backup_type_word,
+                     "full (the default), incremental (what changed since the last backup) or "
+                     "config")
+        ->type_name("full|incremental|config");
     verb->add_option("--type,-t", words.backup_type, "the same, as an option")
-        ->type_name("full|config");
+        ->type_name("full|incremental|config");
+    verb->add_flag("--no-promote", words.invocation.backup.no_promote,
+                   "with incremental: end with exit 3 where a full backup would be taken instead");
     verb->add_flag("--dry-run", words.invocation.backup.dry_run,
                    "check everything that a run needs, print the plan, write nothing");
     verb->add_flag("--allow-inconsistent", words.allow_inconsistent,
@@ -159,8 +163,10 @@ Status take_backup_type(Words& words) {
     if (!type)
         return with_hint(
             fail(Code::usage, "there is no backup type '{}' in this version", printable(text)),
-            "use --type full or --type config");
+            "use --type full, --type incremental or --type config");
     words.invocation.backup.type = *type;
+    if (words.invocation.backup.no_promote && *type != BackupType::incremental)
+        return fail(Code::usage, "--no-promote goes with --type incremental");
     return {};
 }
 

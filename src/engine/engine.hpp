@@ -54,6 +54,8 @@ struct SessionContext {
     std::vector<LogTail> tails = {};
     // The id of a log that begins with this backup.
     std::string new_log_id = {};
+    // A full backup: the source is to keep its log from now on, since incremental ones follow.
+    bool keep_log = false;
 
     // The tail of this identity; null when the repository has none.
     [[nodiscard]] const LogTail* tail_of(std::string_view identity) const;
@@ -70,6 +72,9 @@ class BackupSession {
     // Pushes every entry. On error nothing may be published. After success `facts` is complete.
     virtual Status write_entries(EntrySink& sink) = 0;
     [[nodiscard]] virtual const BackupFacts& facts() const = 0;
+    // The backup is published: the source may forget what was only kept for it. On error nothing is
+    // lost but room at the source; the next run tries again.
+    virtual Status settle() { return {}; }
     // Of an incremental session, after it was opened and after write_entries has failed: why
     // nothing can go on from the tail (a slot that was lost, a log that was removed or rewound,
     // another database), for the operator. Then only a full backup helps.

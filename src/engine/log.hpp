@@ -83,7 +83,8 @@ struct LogTail {
     LogPoint end;
     std::vector<LogBranch> branches;
     Json tail = Json::object();  // LogFacts::tail of whoever wrote that end
-    std::string written_by;      // its name, for messages
+    std::string written_by;      // the backup that ends there: its name
+    std::string written_by_id;   // and its id
 };
 
 // Where a recovery stops. PostgreSQL: `at` is where a record begins, and `inclusive` says whether

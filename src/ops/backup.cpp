@@ -5,7 +5,7 @@
 #include "base/text.hpp"
 #include "codec/gzip.hpp"
 #include "codec/segment.hpp"
-#include "ops/sources.hpp"
+#include "ops/backup_sources.hpp"
 #include "repo/names.hpp"
 #include "repo/repository.hpp"
 
@@ -18,11 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kSpareBytes = 16 * kMiB;
 // What compression is sure to gain on a database; used only to refuse a run that cannot fit.
 constexpr std::uint64_t kSureCompression = 8;
-
-struct Source {
-    std::unique_ptr<Engine> engine;
-    std::unique_ptr<BackupSession> session;
-};
 
 struct Stores {
     std::unique_ptr<StoreReader> reader;
@@ -41,19 +36,9 @@ Result<std::optional<KeyProvider::Fresh>> fresh_key(const OpsContext& context) {
     return std::optional(std::move(key));
 }
 
-Result<std::vector<Source>> open_sources(const OpsContext& context, BackupType type) {
-    ASB_TRY(auto engines, open_engines(context, type));
-    std::vector<Source> sources;
-    for (auto& engine : engines) {
-        ASB_TRY(auto session, engine->open_session({context.log, context.progress, context.stop}));
-        sources.push_back({std::move(engine), std::move(session)});
-    }
-    return sources;
-}
-
-std::uint64_t expected_bytes(const std::vector<Source>& sources) {
+std::uint64_t expected_bytes(const BackupSources& sources) {
     std::uint64_t sum = 0;
-    for (const auto& source : sources) sum += source.session->expected_bytes();
+    for (const auto& source : sources.open) sum += source.session->expected_bytes();
     return sum;
 }
 
@@ -87,18 +72,26 @@ void note_emptiness(BackupType type, std::uint64_t entries, std::vector<std::str
             "LOG_PATHS");
 }
 
-Result<Report> plan(const OpsContext& context, const BackupRequest& request,
-                    const std::vector<Source>& sources, const Place& place, bool encrypted) {
+void add_promotion(const BackupSources& sources, Report& report) {
+    if (sources.promoted_because.empty()) return;
+    report.text += fmt::format("  a full backup instead of an incremental one: {}\n",
+                               printable(sources.promoted_because));
+    report.document["promoted_to"] = to_text(sources.type);
+    report.document["promoted_because"] = printable(sources.promoted_because);
+}
+
+Result<Report> plan(const OpsContext& context, const BackupSources& sources, const Place& place,
+                    bool encrypted) {
     ASB_TRY(const auto reader, place.driver->open_reader(place.location));
     ASB_TRY(const auto room, place.driver->check_writable(place.location));
     const auto expected = expected_bytes(sources);
     ASB_CHECK(check_space(context, room, expected, reader->place()));
     Report report;
     report.text = fmt::format("dry run: a {} backup would be written to {} as {}NAME{}\n",
-                              to_text(request.type), reader->place(), kNamePrefix,
+                              to_text(sources.type), reader->place(), kNamePrefix,
                               body_suffix(compressed(context), encrypted));
     Json steps = Json::array();
-    for (const auto& source : sources)
+    for (const auto& source : sources.open)
         for (const auto& line : source.session->plan()) {
             report.text += fmt::format("  {}\n", printable(line));
             steps.push_back(printable(line));
@@ -107,10 +100,11 @@ Result<Report> plan(const OpsContext& context, const BackupRequest& request,
     if (room) report.text += fmt::format("  {} free in {}\n", human_bytes(*room), reader->place());
     report.text += "everything that a run needs is there; nothing was written\n";
     report.document = {{"dry_run", true},
-                       {"type", to_text(request.type)},
+                       {"type", to_text(sources.type)},
                        {"repository", reader->place()},
                        {"expected_bytes", expected},
                        {"plan", steps}};
+    add_promotion(sources, report);
     return report;
 }
 
@@ -130,15 +124,19 @@ Result<Stores> open_stores(const OpsContext& context, const Place& place) {
 
 // Every source's entries, and what each has to say about itself.
 Result<PendingBackup::Outcome> write_sources(const OpsContext& context,
-                                             const std::vector<Source>& sources, EntrySink& entries,
+                                             const BackupSources& sources, EntrySink& entries,
                                              std::vector<std::string>& warnings) {
     PendingBackup::Outcome outcome;
-    for (const auto& source : sources) {
+    for (const auto& source : sources.open) {
         context.progress.begin_stage(fmt::format("back up {}", source.engine->name()),
                                      source.session->expected_bytes());
         ASB_CHECK(source.session->write_entries(entries));
         const auto& facts = source.session->facts();
         outcome.engines[std::string(source.engine->name())] = facts.engine;
+        if (facts.log) {
+            outcome.log = ManifestLog{std::string(source.engine->name()), *facts.log};
+            outcome.parent = sources.parent_of(facts.log->log_id);
+        }
         outcome.incomplete.insert(outcome.incomplete.end(), facts.incomplete.begin(),
                                   facts.incomplete.end());
         warnings.insert(warnings.end(), facts.warnings.begin(), facts.warnings.end());
@@ -152,18 +150,17 @@ struct Finished {
     std::vector<std::string> warnings;
 };
 
-Result<Finished> write_backup(const OpsContext& context, const BackupRequest& request,
-                              const std::vector<Source>& sources, const Stores& stores,
-                              std::optional<KeyProvider::Fresh> key) {
+Result<Finished> write_backup(const OpsContext& context, const BackupSources& sources,
+                              const Stores& stores, std::optional<KeyProvider::Fresh> key) {
     Finished finished;
     ASB_TRY(auto pending,
             PendingBackup::begin(*stores.reader, *stores.appender,
-                                 {.type = request.type,
+                                 {.type = sources.type,
                                   .tool_version = context.tool_version,
                                   .hostname = hostname(),
                                   .compressed = compressed(context)},
                                  std::move(key), job_count(context.settings), context.stop));
-    context.log.info("{} backup {} begins", to_text(request.type), pending->name());
+    context.log.info("{} backup {} begins", to_text(sources.type), pending->name());
     context.log.debug("{} threads; in flight at most about {}, whatever the size of the database",
                       job_count(context.settings),
                       human_bytes(memory_bound(job_count(context.settings))));
@@ -172,11 +169,19 @@ Result<Finished> write_backup(const OpsContext& context, const BackupRequest& re
     context.progress.begin_stage("publish", 0);
     finished.incomplete = outcome.incomplete;
     ASB_TRY(finished.manifest, pending->publish(std::move(outcome)));
-    note_emptiness(request.type, finished.manifest.entry_count, finished.incomplete);
+    note_emptiness(sources.type, finished.manifest.entry_count, finished.incomplete);
     return finished;
 }
 
-Report describe(const Finished& finished, const std::string& place,
+// What the sources only kept for this backup may go.
+void settle(const OpsContext& context, const BackupSources& sources) {
+    for (const auto& source : sources.open)
+        if (const auto settled = source.session->settle(); !settled)
+            context.log.warning("{} goes on keeping its log from before this backup: {}",
+                                source.engine->name(), settled.error().fact);
+}
+
+Report describe(const Finished& finished, const BackupSources& sources, const std::string& place,
                 std::chrono::milliseconds took) {
     const Manifest& manifest = finished.manifest;
     const auto body = fmt::format(
@@ -203,6 +208,8 @@ Report describe(const Finished& finished, const std::string& place,
         report.document["incomplete"].push_back(printable(item));
     for (const auto& item : finished.warnings)
         report.document["warnings"].push_back(printable(item));
+    if (manifest.parent) report.document["parent"] = manifest.parent->name;
+    add_promotion(sources, report);
     if (!finished.incomplete.empty()) report.outcome = Code::incomplete;
     return report;
 }
@@ -213,14 +220,20 @@ Result<Report> run_backup(const OpsContext& context, const BackupRequest& reques
     const auto started = Clock::now();
     ASB_TRY(auto key, fresh_key(context));
     ASB_TRY(const auto place, repository_place(context));
-    ASB_TRY(const auto sources, open_sources(context, request.type));
-    if (request.dry_run) return plan(context, request, sources, place, key.has_value());
+    const Promotion promotion{.allowed = !request.no_promote};
+    ASB_TRY(const auto reader, place.driver->open_reader(place.location));
+    ASB_TRY(auto sources, open_backup_sources(context, request.type, promotion, *reader));
+    if (request.dry_run) return plan(context, sources, place, key.has_value());
 
     ASB_TRY(const auto stores, open_stores(context, place));
     ASB_TRY(const auto free, stores.appender->free_space());
     ASB_CHECK(check_space(context, free, expected_bytes(sources), stores.reader->place()));
     ASB_CHECK(ensure_recovery_note(*stores.reader, *stores.appender));
-    auto finished = write_backup(context, request, sources, stores, std::move(key));
+    auto finished = write_backup(context, sources, stores, key);
+    if (!finished && !sources.gap().empty() && finished.error().code != Code::interrupted) {
+        ASB_TRY(sources, promote(context, sources, promotion, *stores.reader));
+        finished = write_backup(context, sources, stores, std::move(key));
+    }
     if (!finished) {
         // A failure between the body's publication and the manifest's leaves objects that nobody
         // will ever believe.
@@ -230,10 +243,11 @@ Result<Report> run_backup(const OpsContext& context, const BackupRequest& reques
     }
     for (const auto& warning : finished->warnings) context.log.warning("{}", warning);
     for (const auto& item : finished->incomplete) context.log.warning("not whole: {}", item);
+    settle(context, sources);
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("backup {} is published: {} bytes stored, {} ms", finished->manifest.name,
                      finished->manifest.body_length, took.count());
-    return describe(*finished, stores.reader->place(), took);
+    return describe(*finished, sources, stores.reader->place(), took);
 }
 
 }  // namespace asb

@@ -11,6 +11,9 @@ struct BackupRequest {
     BackupType type = BackupType::full;
     bool dry_run =
         false;  // checks all that a run needs and prints the plan; writes nothing anywhere
+    // An incremental backup that cannot go on from the last one ends with `incomplete` instead of
+    // becoming a full one.
+    bool no_promote = false;
 };
 
 // Outcome `incomplete` when something named in the report is missing or not whole. On error nothing

@@ -119,6 +119,8 @@ class Pending final : public PendingBackup {
     void describe(const ArchiveSummary& summary, const std::string& index, Outcome outcome) {
         manifest_.finished_at = asb::now();
         manifest_.engines = std::move(outcome.engines);
+        manifest_.log = std::move(outcome.log);
+        manifest_.parent = std::move(outcome.parent);
         manifest_.body_length = summary.index.body_length;
         manifest_.plain_bytes = summary.plain_bytes;
         manifest_.entry_count = summary.entry_count;

@@ -42,6 +42,8 @@ class PendingBackup {
     struct Outcome {
         Json engines = Json::object();
         std::vector<std::string> incomplete;
+        std::optional<ManifestLog> log = {};
+        std::optional<ParentBackup> parent = {};  // of an incremental backup
     };
     virtual Result<Manifest> publish(Outcome outcome) = 0;
 };

@@ -59,6 +59,17 @@ ObjectKey ObjectKey::known(std::string text) {
     return ObjectKey(std::move(text));
 }
 
+bool ObjectKey::is_valid(std::string_view text) {
+    return problem_of_key(text).empty();
+}
+
+Status StoreReader::visit_names(std::string_view prefix,
+                                const std::function<Status(std::string_view key)>& visit) {
+    ASB_TRY(const auto objects, list(prefix));
+    for (const auto& object : objects) ASB_CHECK(visit(object.key.text()));
+    return {};
+}
+
 Result<std::string> StoreReader::get(const ObjectKey& key, std::size_t bytes_max) {
     ASB_TRY(const auto object, open(key));
     if (object->size() > bytes_max)

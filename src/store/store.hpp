@@ -5,6 +5,7 @@
 // write-once.
 
 #include <compare>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ class ObjectKey {
     static Result<ObjectKey> parse(std::string_view text);
     // For names made by the program itself; a bad one ends the process.
     static ObjectKey known(std::string text);
+    // Whether parse would take it; makes no copy.
+    [[nodiscard]] static bool is_valid(std::string_view text);
     [[nodiscard]] const std::string& text() const { return text_; }
     friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
 
@@ -53,6 +56,11 @@ class StoreReader {
     // Published objects whose key begins with `prefix`, sorted by key. A store that does not exist
     // yet is empty.
     virtual Result<std::vector<ObjectInfo>> list(std::string_view prefix) = 0;
+    // The keys of the same objects in any order, each borrowed for its call: for a million of them,
+    // where their sizes and a copy of every name would cost more than the work. Ends with the first
+    // error that `visit` returns. Here: made from list().
+    virtual Status visit_names(std::string_view prefix,
+                               const std::function<Status(std::string_view key)>& visit);
     // `not_found` when there is no such published object.
     virtual Result<std::unique_ptr<StoredObject>> open(const ObjectKey& key) = 0;
     // Where this is, for people and logs; never a credential. A local store gives its folder's

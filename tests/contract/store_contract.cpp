@@ -58,6 +58,19 @@ TEST_P(StoreContract, ShowsAnObjectOnlyOnceItIsCommitted) {
     EXPECT_EQ(get("a"), "text");
 }
 
+TEST_P(StoreContract, VisitsTheNamesBelowAPrefixUntilTheVisitorHasEnough) {
+    for (const char* key : {"a", "log/x/1", "log/x/2", "log/x/3", "log/y/1"}) put(key, "");
+    std::vector<std::string> seen;
+    const auto status = reader().visit_names("log/x/", [&](std::string_view key) -> Status {
+        seen.emplace_back(key);
+        return seen.size() < 2 ? Status() : fail(Code::damaged, "enough");
+    });
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().fact, "enough");
+    ASSERT_EQ(seen.size(), 2U);
+    for (const auto& key : seen) EXPECT_THAT(key, testing::StartsWith("log/x/"));
+}
+
 TEST_P(StoreContract, ReservesANameForOneLiveWriter) {
     auto writer = create("a");
     EXPECT_EQ(refusal_to_create("a"), Code::busy);

@@ -2,6 +2,8 @@
 
 #include "contract/store_contract.hpp"
 
+#include <gmock/gmock.h>
+
 namespace asb::contract {
 
 StoreRights open_rights(const StoreDriver& driver, const std::string& location) {
@@ -57,7 +59,15 @@ Code StoreContract::refusal_to_create(const std::string& key) {
 std::vector<std::string> StoreContract::list(std::string_view prefix) {
     const auto objects = reader().list(prefix);
     EXPECT_TRUE(objects.ok());
-    return texts_of(objects.value());
+    auto names = texts_of(objects.value());
+    std::vector<std::string> visited;
+    const auto status = reader().visit_names(prefix, [&](std::string_view key) -> Status {
+        visited.emplace_back(key);
+        return {};
+    });
+    EXPECT_TRUE(status.ok());
+    EXPECT_THAT(visited, testing::UnorderedElementsAreArray(names));
+    return names;
 }
 
 std::vector<std::string> StoreContract::being_written() {

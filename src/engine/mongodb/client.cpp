@@ -38,12 +38,31 @@ MongoFacts facts_of(const bson_t& hello, const bson_t& build) {
     facts.majority_term = number_at(hello, "lastWrite.majorityOpTime.t").value_or(-1);
     facts.local_time = instant_at(hello, "localTime").value_or(now());
     facts.last_write_time = instant_at(hello, "lastWrite.lastWriteDate").value_or(facts.local_time);
+    facts.majority_write_time =
+        instant_at(hello, "lastWrite.majorityWriteDate").value_or(facts.last_write_time);
     facts.version = text_at(build, "version").value_or("");
     facts.version_major = static_cast<int>(number_at(build, "versionArray.0").value_or(0));
     return facts;
 }
 
 }  // namespace
+
+std::string_view kind_name(MongoFacts::Kind kind) {
+    using Kind = MongoFacts::Kind;
+    switch (kind) {
+        case Kind::standalone:
+            return "standalone";
+        case Kind::primary:
+            return "primary";
+        case Kind::secondary:
+            return "secondary";
+        case Kind::mongos:
+            return "mongos";
+        case Kind::other:
+            break;
+    }
+    return "other";
+}
 
 struct MongoConnection::State {
     MongoUrl url;

@@ -35,8 +35,12 @@ struct MongoFacts {
     std::int64_t majority_term = -1;
     Instant local_time{};
     Instant last_write_time{};
+    Instant majority_write_time{};
     [[nodiscard]] bool has_oplog() const { return !set_name.empty() && kind != Kind::mongos; }
 };
+
+// "primary", as messages and manifests have it.
+std::string_view kind_name(MongoFacts::Kind kind);
 
 // One client, one thread at a time. A stop request ends any wait with `interrupted`. Destroying it
 // closes it.

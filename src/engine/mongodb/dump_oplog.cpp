@@ -6,89 +6,15 @@
 
 #include "engine/mongodb/dump_cursor.hpp"
 #include "engine/mongodb/dump_oplog_rules.hpp"
-#include "engine/mongodb/dump_part.hpp"
-#include "engine/mongodb/layout.hpp"
+#include "engine/mongodb/oplog_parts.hpp"
+#include "engine/mongodb/oplog_questions.hpp"
 
 namespace asb {
 namespace {
 
-constexpr const char* kOplogCollection = "oplog.rs";
 // How far back the second question for the first entry reaches.
 constexpr std::uint32_t kNearSeconds = 15;
 constexpr std::size_t kAttempts = 3;
-
-// Up to the newest entry without `to`.
-BsonBuilder oplog_query(const OpTime& from, const std::optional<OpTime>& to = std::nullopt) {
-    BsonBuilder range;
-    range.optime("$gte", from);
-    if (to) range.optime("$lte", *to);
-    BsonBuilder command;
-    command.text("find", kOplogCollection)
-        .document("filter", BsonBuilder().document("ts", range.get()).get());
-    return command;
-}
-
-Bson with_majority(BsonBuilder command) {
-    command.document("readConcern", BsonBuilder().text("level", "majority").get());
-    return command.take();
-}
-
-struct EntryMark {
-    OpTime optime;
-    std::int64_t term = -1;
-    // Of a server that writes a transaction as single entries, each at a position of its own: what
-    // tells those of one transaction. mongod writes them as one entry, or as a chain that replay
-    // follows.
-    std::string transaction;
-
-    // mongod's own positions are those of entries; other servers count on between writes.
-    [[nodiscard]] bool is_exact() const { return term != -1; }
-    [[nodiscard]] bool continues(const EntryMark& before) const {
-        return !transaction.empty() && transaction == before.transaction;
-    }
-};
-
-std::string transaction_of(const bson_t& entry) {
-    const auto session = find_field(entry, "lsid.id");
-    const auto number = number_at(entry, "txnNumber");
-    if (!session || !number || !BSON_ITER_HOLDS_BINARY(&session->at)) return {};
-    bson_subtype_t subtype{};
-    std::uint32_t size = 0;
-    const std::uint8_t* data = nullptr;
-    bson_iter_binary(&session->at, &subtype, &size, &data);
-    return fmt::format("{} {}", *number,
-                       std::string_view(reinterpret_cast<const char*>(data), size));
-}
-
-Result<EntryMark> mark_of(Bytes bytes) {
-    bson_t entry;
-    if (!bson_init_static(&entry, reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                          bytes.size()))
-        return fail(Code::damaged, "an oplog entry's frame is broken");
-    const auto optime = optime_at(entry, "ts");
-    if (!optime) return fail(Code::damaged, "an oplog entry holds no ts");
-    EntryMark mark{*optime, number_at(entry, "t").value_or(-1), {}};
-    if (!mark.is_exact()) mark.transaction = transaction_of(entry);
-    return mark;
-}
-
-// The first document of the answer, as a mark; nullopt when there is none.
-Result<std::optional<EntryMark>> first_mark(MongoConnection& connection, Bson command) {
-    DumpCursor cursor(connection, "local", kOplogCollection, std::move(command));
-    ASB_TRY(const auto bytes, cursor.next());
-    if (!bytes) return std::optional<EntryMark>();
-    ASB_TRY(const EntryMark mark, mark_of(*bytes));
-    return std::optional(mark);
-}
-
-// The newest entry at or before `optime`. Sorted by ts: the natural order backwards is not to be
-// trusted on every server. mongod reads its oplog from the beginning for this, so it is only asked
-// where it would not be found otherwise.
-Result<std::optional<EntryMark>> newest_entry(MongoConnection& connection, const OpTime& optime) {
-    BsonBuilder command = oplog_query(OpTime{}, optime);
-    command.document("sort", BsonBuilder().number("ts", -1).get()).number("limit", 1);
-    return first_mark(connection, with_majority(std::move(command)));
-}
 
 // The first entry of the oldest transaction that has not ended; nullopt when none is open.
 // readConcern local: what is open is not yet majority-committed.
@@ -112,7 +38,10 @@ Result<std::optional<EntryMark>> oldest_transaction(MongoConnection& connection)
     const auto optime = framed ? optime_at(row, "startOpTime.ts") : std::nullopt;
     if (!optime)
         return fail(Code::damaged, "an open transaction in config.transactions has no startOpTime");
-    return std::optional(EntryMark{*optime, number_at(row, "startOpTime.t").value_or(-1), {}});
+    EntryMark mark;
+    mark.optime = *optime;
+    mark.term = number_at(row, "startOpTime.t").value_or(-1);
+    return std::optional(std::move(mark));
 }
 
 Error rolled_over(const OplogStart& start) {
@@ -138,17 +67,10 @@ Error rolled_back(std::string_view what, const OpTime& optime) {
 class SliceCopy {
   public:
     SliceCopy(OplogStart start, const std::string& database, EntrySink& sink, Progress& progress)
-        : start_(start),
-          database_(database),
-          names_([](std::optional<std::uint32_t> part) { return oplog_entry(part); }),
-          collector_(names_, [&sink, &progress](const DumpPart& part) -> Status {
-              ASB_CHECK(push_entry(sink, part.entry, part.bytes.view()));
-              progress.add(part.bytes.size());
-              return {};
-          }) {}
+        : start_(start), database_(database), parts_(database, sink, progress) {}
 
     Status take(Bytes bytes, const EntryMark& mark);
-    Result<OplogSlice> finish();
+    Result<OplogSlice> finish(CommitTime settled);
     [[nodiscard]] const std::optional<EntryMark>& last() const { return last_; }
     // Whether an entry from not after the start has come.
     [[nodiscard]] bool overlaps() const { return overlap_.has_value(); }
@@ -157,25 +79,28 @@ class SliceCopy {
     void hold(Bytes bytes, const EntryMark& mark);
     Status release();
     Status judge(Bytes bytes, const EntryMark& mark);
-    Status keep(const bson_t& entry, Bytes bytes);
 
     OplogStart start_;
     const std::string& database_;
-    PartNames names_;
-    PartCollector collector_;
+    OplogParts parts_;
+    OplogLedger ledger_;
     std::optional<EntryMark> last_;
     std::optional<EntryMark> overlap_;
-    std::vector<std::vector<std::byte>> held_;  // the entries of overlap_
+    struct Held {
+        EntryMark mark;
+        std::vector<std::byte> bytes;
+    };
+    std::vector<Held> held_;  // the entries of overlap_
 };
 
 void SliceCopy::hold(Bytes bytes, const EntryMark& mark) {
     if (!overlap_ || (overlap_->optime != mark.optime && !mark.continues(*overlap_))) held_.clear();
     overlap_ = mark;
-    held_.emplace_back(bytes.begin(), bytes.end());
+    held_.push_back({mark, {bytes.begin(), bytes.end()}});
 }
 
 Status SliceCopy::release() {
-    for (const auto& entry : held_) ASB_CHECK(judge(entry, *overlap_));
+    for (const auto& entry : held_) ASB_CHECK(judge(entry.bytes, entry.mark));
     held_.clear();
     return {};
 }
@@ -195,34 +120,28 @@ Status SliceCopy::take(Bytes bytes, const EntryMark& mark) {
 }
 
 Status SliceCopy::judge(Bytes bytes, const EntryMark& mark) {
-    bson_t entry;
-    if (!bson_init_static(&entry, reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                          bytes.size()))
-        return fail(Code::damaged, "an oplog entry's frame is broken");
-    if (const auto fits = check_oplog_entry(entry, database_); !fits.ok()) {
+    ledger_.read(bytes, mark);
+    if (const auto fits = check_oplog_entry(bytes, database_, OplogRule::within_copy); !fits.ok()) {
         // Done before the first read, and not to be done again by a restore.
         if (mark.optime <= start_.optime && start_.in_every_read) return {};
         return fits.error();
     }
-    return keep(entry, bytes);
+    ASB_TRY(const bool kept, parts_.add(bytes));
+    if (kept) ledger_.keep(mark);
+    return {};
 }
 
-Status SliceCopy::keep(const bson_t& entry, Bytes bytes) {
-    const FittedEntry fitted = fit_oplog_entry(entry, database_);
-    if (fitted.fit == EntryFit::drop) return {};
-    if (fitted.fit == EntryFit::keep) return collector_.add(bytes);
-    return collector_.add({reinterpret_cast<const std::byte*>(bson_get_data(fitted.changed.get())),
-                           fitted.changed->len});
-}
-
-Result<OplogSlice> SliceCopy::finish() {
+Result<OplogSlice> SliceCopy::finish(CommitTime settled) {
     ASB_ASSERT(last_ && overlap_);
     ASB_CHECK(release());
-    ASB_CHECK(collector_.finish());
+    ASB_CHECK(parts_.finish());
     return OplogSlice{.start = overlap_->optime,
                       .end = last_->optime,
-                      .entries = collector_.documents(),
-                      .bytes = collector_.bytes()};
+                      .entries = parts_.entries(),
+                      .bytes = parts_.bytes(),
+                      .tail = ledger_.tail(),
+                      .newest_wall = ledger_.newest_wall(),
+                      .times = ledger_.times(settled)};
 }
 
 // One question for the entries from `from` on, up to `end` or to the end of the transaction that is
@@ -236,7 +155,7 @@ Result<bool> copy_from(MongoConnection& connection, const OpTime& from, const Op
     for (bool first = true;; first = false) {
         ASB_TRY(const auto bytes, cursor.next());
         if (!bytes) return slice.overlaps();
-        ASB_TRY(const EntryMark mark, mark_of(*bytes));
+        ASB_TRY(const EntryMark mark, read_mark(*bytes));
         if (mark.optime > end && !(slice.last() && mark.continues(*slice.last())))
             return slice.overlaps();
         // The transaction may have begun before.
@@ -295,18 +214,15 @@ Status check_oplog_readable(MongoConnection& connection) {
 Result<std::chrono::seconds> oplog_window(MongoConnection& connection) {
     ASB_TRY(const MongoFacts facts, connection.facts());
     const OpTime newest = facts.majority_optime;
-    // mongod gives the oldest at once.
-    BsonBuilder command = oplog_query(OpTime{}, newest);
-    command.number("limit", 1);
-    ASB_TRY(const auto oldest, first_mark(connection, with_majority(std::move(command))));
+    ASB_TRY(const auto oldest, oldest_entry(connection));
     const std::uint32_t from = oldest ? oldest->optime.seconds : newest.seconds;
     return std::chrono::seconds(newest.seconds - std::min(from, newest.seconds));
 }
 
 Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,
                               const std::string& database, EntrySink& sink, Progress& progress) {
-    ASB_TRY(const MongoFacts facts, connection.facts());
-    const OpTime end = facts.majority_optime;
+    ASB_TRY(const OplogEnd asked, ask_oplog_end(connection));
+    const OpTime end = asked.optime;
     for (std::size_t attempt = 0; attempt < kAttempts; ++attempt) {
         ASB_TRY(const OpTime from, ask_from(connection, attempt, start));
         SliceCopy slice(start, database, sink, progress);
@@ -314,7 +230,7 @@ Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& sta
         if (!whole) continue;
         if (slice.last()->is_exact() && slice.last()->optime != end)
             return rolled_back("the last entry", end);
-        return slice.finish();
+        return slice.finish(asked.settled);
     }
     return rolled_over(start);
 }

@@ -8,6 +8,7 @@
 #include "base/progress.hpp"
 #include "codec/tar.hpp"
 #include "engine/mongodb/client.hpp"
+#include "engine/mongodb/oplog_ledger.hpp"
 
 namespace asb {
 
@@ -35,6 +36,9 @@ struct OplogSlice {
     OpTime end;    // the last: the position that a restore reaches
     std::uint64_t entries = 0;
     std::uint64_t bytes = 0;
+    OplogTail tail;          // for what goes on from here
+    CommitTime newest_wall;  // of all its entries
+    LogTimes times;
 };
 // After the last read: pushes every entry that belongs to `database` (empty: all), from one that
 // was there before the first read to the newest that no rollback can undo, never cut between

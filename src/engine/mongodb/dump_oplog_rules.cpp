@@ -9,14 +9,14 @@ namespace asb {
 namespace {
 
 // What a restore replays, or may leave out without losing anything (docs/mongodb.md has the list).
-constexpr std::array<std::string_view, 20> kReplayable = {
+constexpr std::array<std::string_view, 21> kReplayable = {
     "create",           "createIndexes",     "startIndexBuild",
     "commitIndexBuild", "abortIndexBuild",   "drop",
     "dropDatabase",     "dropIndexes",       "deleteIndex",
     "deleteIndexes",    "dropIndex",         "collMod",
     "applyOps",         "commitTransaction", "abortTransaction",
     "dbCheck",          "dbCheckBatch",      "setMultikeyMetadata",
-    "dropIdent",        "emptycapped"};
+    "dropIdent",        "emptycapped",       "convertToCapped"};
 
 std::string_view database_of(std::string_view name_space) {
     return name_space.substr(0, name_space.find('.'));
@@ -40,32 +40,45 @@ std::string first_key(const bson_t& document) {
     return bson_iter_key(&field);
 }
 
-Error impossible(const bson_t& entry, std::string_view what, std::string_view name_space) {
+Error impossible(const bson_t& entry, std::string_view what, std::string_view name_space,
+                 OplogRule rule) {
     const OpTime at = optime_at(entry, "ts").value_or(OpTime{});
+    const bool copying = rule == OplogRule::within_copy;
     return with_hint(
-        fail(Code::database, "{} on {} at {} during the backup: a restore could not replay it",
-             printable(what), printable(name_space), to_text(at)),
-        "nothing was published; run the backup again when no such change is under way");
+        fail(Code::database, "{} on {} at {}{}: a restore could not replay it", printable(what),
+             printable(name_space), to_text(at), copying ? " during the backup" : ""),
+        copying ? "nothing was published; run the backup again when no such change is under way"
+                : "take a full backup");
 }
 
-bool is_rename_into(const bson_t& command, const std::string& database) {
-    if (database.empty()) return true;
-    const auto from = text_at(command, "renameCollection");
-    const auto to = text_at(command, "to");
-    return (from && database_of(*from) == database) || (to && database_of(*to) == database);
+Status check_rename(const bson_t& entry, const bson_t& command, const std::string& database,
+                    OplogRule rule) {
+    const std::string from = text_at(command, "renameCollection").value_or("");
+    const std::string to = text_at(command, "to").value_or("");
+    const bool leaves = database_of(from) != database_of(to);
+    const bool ours =
+        database.empty() || database_of(from) == database || database_of(to) == database;
+    if (!ours || (rule == OplogRule::after_it && !leaves)) return {};
+    return impossible(entry, "renameCollection", from, rule);
 }
 
 Status check_command(const bson_t& entry, const bson_t& command, const std::string& name_space,
-                     const std::string& database) {
+                     const std::string& database, OplogRule rule) {
     const std::string name = first_key(command);
-    if (name == "renameCollection" && is_rename_into(command, database))
-        return impossible(entry, name, text_at(command, name.c_str()).value_or(name_space));
+    if (name == "renameCollection") return check_rename(entry, command, database, rule);
     if (!in_scope(entry, name_space, database)) return {};
     if (name == "create" && name_space.starts_with("config.") &&
         text_at(command, "create").value_or("").find("eshardingOperations") != std::string::npos)
-        return impossible(entry, "resharding", name_space);
-    if (std::ranges::find(kReplayable, name) == kReplayable.end())
-        return impossible(entry, name, name_space);
+        return impossible(entry, "resharding", name_space, rule);
+    // Of a time series' buckets, in their terms: it could not be made on the series again.
+    const bool of_buckets =
+        text_at(command, name.c_str()).value_or("").starts_with("system.buckets.");
+    if (of_buckets && (name == "createIndexes" || name == "commitIndexBuild") &&
+        rule == OplogRule::after_it)
+        return impossible(entry, name, name_space, rule);
+    const bool known = std::ranges::find(kReplayable, name) != kReplayable.end();
+    if (!known || (name == "convertToCapped" && rule == OplogRule::within_copy))
+        return impossible(entry, name, name_space, rule);
     return {};
 }
 
@@ -129,18 +142,26 @@ FittedEntry fit_apply_ops(const bson_t& entry, const bson_t& operations,
 
 }  // namespace
 
-Status check_oplog_entry(const bson_t& entry, const std::string& database) {
+Status check_oplog_entry(Bytes entry, const std::string& database, OplogRule rule) {
+    bson_t document;
+    if (!bson_init_static(&document, reinterpret_cast<const std::uint8_t*>(entry.data()),
+                          entry.size()))
+        return fail(Code::damaged, "an oplog entry's frame is broken");
+    return check_oplog_entry(document, database, rule);
+}
+
+Status check_oplog_entry(const bson_t& entry, const std::string& database, OplogRule rule) {
     const std::string kind = text_at(entry, "op").value_or("");
     const std::string name_space = text_at(entry, "ns").value_or("");
     if (name_space == "admin.system.version" && kind != "c")
-        return impossible(entry, "a change of the server's version document", name_space);
+        return impossible(entry, "a change of the server's version document", name_space, rule);
     if (kind != "c") return {};
     const auto command = document_at(entry, "o");
     if (!command) return fail(Code::damaged, "an oplog entry holds a command without a document");
     const auto operations = document_at(**command, "applyOps");
-    if (!operations) return check_command(entry, **command, name_space, database);
+    if (!operations) return check_command(entry, **command, name_space, database, rule);
     return each_document(**operations, [&](const bson_t& operation) {
-        return check_oplog_entry(operation, database);
+        return check_oplog_entry(operation, database, rule);
     });
 }
 

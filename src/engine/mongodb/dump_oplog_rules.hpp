@@ -9,10 +9,18 @@
 
 namespace asb {
 
-// `database` with the name of the change when a restore could not replay this entry (a rename, an
-// import, resharding, a change of the server's own versions, an unknown command). `database` is the
-// backup's scope; empty: the deployment. An entry outside the scope is never an error.
-Status check_oplog_entry(const bson_t& entry, const std::string& database);
+// What the entries are to be replayed on.
+enum class OplogRule {
+    within_copy,  // documents that were read while the entries were written
+    after_it,     // the state at exactly the position before the first of them
+};
+
+// `database` with the name of the change when a restore could not replay this entry (an import,
+// resharding, a change of the server's own versions, an unknown command; within a copy a rename,
+// after it one to or from another database). `database` is the backup's scope; empty: the
+// deployment. An entry outside the scope is never an error.
+Status check_oplog_entry(Bytes entry, const std::string& database, OplogRule rule);
+Status check_oplog_entry(const bson_t& entry, const std::string& database, OplogRule rule);
 
 // Whether the entry belongs to the scope of one database: its own namespaces, the users and roles
 // of it, and the ends of transactions. An `applyOps` with operations of other databases comes back

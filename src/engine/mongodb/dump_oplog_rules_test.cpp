@@ -61,7 +61,7 @@ TEST(OplogRules, ATransactionsChainStaysWhole) {
 }
 
 void expect_impossible(const char* entry, const std::string& database, const char* what) {
-    const auto checked = check_oplog_entry(*from_json(entry), database);
+    const auto checked = check_oplog_entry(*from_json(entry), database, OplogRule::within_copy);
     ASSERT_FALSE(checked.ok()) << entry;
     EXPECT_EQ(checked.error().code, Code::database);
     EXPECT_THAT(checked.error().fact, HasSubstr(what));
@@ -93,10 +93,10 @@ TEST(OplogRules, WhatARestoreReplaysIsFine) {
                               R"({"op":"c","ns":"auth.$cmd","o":{"collMod":"a"}})",
                               R"({"op":"i","ns":"auth.a","o":{"renameCollection":"auth.a"}})",
                               R"({"op":"n","ns":"","o":{"msg":"x"}})"})
-        EXPECT_TRUE(check_oplog_entry(*from_json(entry), "").ok()) << entry;
+        EXPECT_TRUE(check_oplog_entry(*from_json(entry), "", OplogRule::within_copy).ok()) << entry;
     EXPECT_TRUE(check_oplog_entry(*from_json(R"({"op":"c","ns":"other.$cmd",
         "o":{"renameCollection":"other.a","to":"other.b"}})"),
-                                  "auth")
+                                  "auth", OplogRule::within_copy)
                     .ok());
 }
 

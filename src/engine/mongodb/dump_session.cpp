@@ -12,6 +12,7 @@
 #include "engine/mongodb/dump_ranges.hpp"
 #include "engine/mongodb/dump_scope.hpp"
 #include "engine/mongodb/layout.hpp"
+#include "engine/mongodb/oplog_questions.hpp"
 
 namespace asb {
 namespace {
@@ -38,23 +39,6 @@ SplitOptions split_options(const Settings& settings, bool majority, std::uint64_
             .majority = majority};
 }
 
-std::string_view kind_name(MongoFacts::Kind kind) {
-    using Kind = MongoFacts::Kind;
-    switch (kind) {
-        case Kind::standalone:
-            return "standalone";
-        case Kind::primary:
-            return "primary";
-        case Kind::secondary:
-            return "secondary";
-        case Kind::mongos:
-            return "mongos";
-        case Kind::other:
-            break;
-    }
-    return "other";
-}
-
 class DumpSession final : public BackupSession {
   public:
     DumpSession(SessionContext context, DumpMember member, std::string database, bool consistent,
@@ -76,6 +60,7 @@ class DumpSession final : public BackupSession {
     Result<CopyResult> copy(EntrySink& sink);
     Status check_same_member();
     void record(const CopyResult& copied, const std::optional<OplogSlice>& slice);
+    LogFacts log_facts(const OplogSlice& slice);
 
     SessionContext context_;
     DumpMember member_;
@@ -187,6 +172,22 @@ void DumpSession::record(const CopyResult& copied, const std::optional<OplogSlic
     facts_.engine["consistent_at"] = to_iso8601(Instant(std::chrono::seconds(slice->end.seconds)));
     facts_.engine["oplog_entries"] = slice->entries;
     facts_.engine["oplog_bytes"] = slice->bytes;
+    facts_.log = log_facts(*slice);
+}
+
+// One that goes on from another backup's log has its name, whether or not there is a hole between.
+LogFacts DumpSession::log_facts(const OplogSlice& slice) {
+    LogFacts log;
+    log.identity = oplog_identity(member_.connection, member_.facts, database_);
+    const LogTail* tail = context_.tail_of(log.identity);
+    log.log_id = tail != nullptr ? tail->log_id : context_.new_log_id;
+    log.ranges = {{0, point_of(slice.start), point_of(slice.end)}};
+    log.consistent = LogPoint{0, point_of(slice.end)};
+    log.consistent_at = slice.newest_wall;
+    log.times = slice.times;
+    log.last_record = point_of(slice.tail.optime);
+    log.tail = to_json(slice.tail);
+    return log;
 }
 
 Status require_oplog(const MongoFacts& facts, bool allow_inconsistent) {

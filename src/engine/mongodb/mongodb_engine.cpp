@@ -4,7 +4,10 @@
 
 #include "engine/mongodb/dump_session.hpp"
 #include "engine/mongodb/import_dump.hpp"
+#include "engine/mongodb/incremental_session.hpp"
 #include "engine/mongodb/mongodb_check.hpp"
+#include "engine/mongodb/oplog_follower.hpp"
+#include "engine/mongodb/oplog_search.hpp"
 #include "engine/mongodb/restore_entry.hpp"
 
 namespace asb {
@@ -41,6 +44,24 @@ class MongodbEngine final : public Engine {
     std::vector<CheckLine> check(StopToken stop) override { return check_mongodb(settings_, stop); }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_mongodb_dump(settings_, context);
+    }
+    [[nodiscard]] bool has_log() const override { return true; }
+    Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context) override {
+        return open_mongodb_incremental(settings_, std::move(context));
+    }
+    Result<FollowerOpening> follow(SessionContext context) override {
+        return follow_mongodb(settings_, std::move(context));
+    }
+    Result<std::unique_ptr<LogSearch>> search_log(const LogTarget& target,
+                                                  const Json& /*facts*/) override {
+        return search_oplog(target);
+    }
+    [[nodiscard]] Result<LogPoint> parse_position(std::string_view text) const override {
+        ASB_TRY(const OpTime optime, parse_optime(text));
+        return LogPoint{0, point_of(optime)};
+    }
+    [[nodiscard]] std::string position_text(const LogPoint& point) const override {
+        return to_text(optime_of(point.at));
     }
     Status import_dump(const std::string& path, EntrySink& sink,
                        const SessionContext& context) override {

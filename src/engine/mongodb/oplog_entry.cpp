@@ -36,6 +36,14 @@ bool is_chained(BsonView document) {
     return previous && previous->as_timestamp().value_or(0) != 0;
 }
 
+CommitTime wall_of(BsonView document, Position ts) {
+    const auto wall = document.find("wall");
+    if (!wall || !wall->is(BsonType::date))
+        return CommitTime(std::chrono::seconds(static_cast<std::int64_t>(ts >> 32U)));
+    return CommitTime(
+        std::chrono::milliseconds(static_cast<std::int64_t>(read_u64(wall->value.data()))));
+}
+
 Status read_common(BsonView document, OplogEntry& entry) {
     ASB_TRY(entry.kind, parse_kind(document.text("op")));
     const auto name = document.text("ns");
@@ -74,6 +82,7 @@ Result<OplogEntry> parse_oplog_entry(BsonView document) {
     if (!ts || !ts->as_timestamp()) return malformed("ts");
     entry.ts = *ts->as_timestamp();
     ASB_CHECK(read_common(document, entry));
+    entry.wall = wall_of(document, entry.ts);
     entry.transaction = transaction_key(document);
     entry.in_chain = is_chained(document);
     const auto multi = document.find("multiOpType");

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/log.hpp"
 #include "engine/mongodb/bson_view.hpp"
 
 namespace asb::mongodb {
@@ -20,6 +21,7 @@ std::string position_text(Position position);  // "1795379725:3"
 struct OplogEntry {
     char kind = 'n';  // i, u, d, c, n; 'x' for those that a replay ignores (km, ci, cu, cd)
     Position ts = 0;
+    CommitTime wall{};            // of the server's clock; where it tells none, the second of ts
     std::string_view database;    // of ns
     std::string_view collection;  // of ns; "$cmd" for commands
     std::string_view uuid;        // ui: 16 bytes, or empty

@@ -41,6 +41,7 @@ Status OplogReplay::take(Bytes bytes) {
     ASB_TRY(const auto entry, parse_oplog_entry(BsonView(bytes)));
     if (limit_ != 0 && entry.ts >= limit_) return {};
     last_ = entry.ts;
+    last_wall_ = entry.wall;
     return transactions_.take(entry);
 }
 
@@ -61,7 +62,7 @@ Status OplogReplay::apply(const OplogEntry& entry) {
 Status OplogReplay::change(const OplogEntry& entry) {
     if (entry.collection == kViews) return change_view(entry);
     const auto name = plain_name(entry.collection);
-    auto* collection = catalog_.find(entry.database, name, entry.uuid);
+    auto* collection = find(entry.database, name, entry.uuid);
     if (collection != nullptr) {
         if (collection->buckets && name == entry.collection) return measurement(entry);
         return window_.take(*collection, entry);
@@ -113,6 +114,18 @@ Status OplogReplay::change_view(const OplogEntry& entry) {
     made.kind = StagedCollection::Kind::view;
     made.options = options.finish();
     catalog_.add(std::move(made));
+    return {};
+}
+
+StagedCollection* OplogReplay::find(std::string_view database, std::string_view name,
+                                    std::string_view uuid) const {
+    return exact_ ? catalog_.named(database, name) : catalog_.find(database, name, uuid);
+}
+
+Status OplogReplay::leave_copy() {
+    if (exact_) return {};
+    ASB_CHECK(finish());
+    exact_ = true;
     return {};
 }
 

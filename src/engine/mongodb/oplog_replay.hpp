@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/log.hpp"
 #include "engine/mongodb/oplog_entry.hpp"
 #include "engine/mongodb/oplog_window.hpp"
 #include "engine/mongodb/restore_catalog.hpp"
@@ -50,11 +51,16 @@ class OplogReplay {
     // Entries of this position and later are not taken (as mongorestore's --oplogLimit); 0: no
     // limit. A transaction counts by its commit.
     void set_limit(Position limit) { limit_ = limit; }
+    // The entries of the copy's own slice have come: from here on each meets the state at exactly
+    // the position before it, where names are enough to tell collections apart. As `finish`.
+    Status leave_copy();
     // Writes what is collected. `damaged` when an update had no document to go to: the backup is
     // torn.
     Status finish();
 
     [[nodiscard]] Position last() const { return last_; }
+    // When that was, by the server's clock.
+    [[nodiscard]] CommitTime last_wall() const { return last_wall_; }
     [[nodiscard]] std::uint64_t applied() const { return applied_; }
     // Transactions that the slice does not end: they never happened.
     [[nodiscard]] std::size_t discarded_transactions() const {
@@ -70,6 +76,7 @@ class OplogReplay {
     Status drop(const OplogEntry& entry);
     Status drop_database(const OplogEntry& entry);
     Status rename(const OplogEntry& entry);
+    Status rename_unknown(const OplogEntry& entry, std::string_view from, std::string_view to);
     Status drop_rename_target(const OplogEntry& entry, const StagedCollection* source,
                               std::string_view name);
     Status create_indexes(const OplogEntry& entry);
@@ -78,6 +85,8 @@ class OplogReplay {
     Status convert_to_capped(const OplogEntry& entry);
     Status empty(const OplogEntry& entry);
     Status discard(StagedCollection& collection);
+    [[nodiscard]] StagedCollection* find(std::string_view database, std::string_view name,
+                                         std::string_view uuid) const;
     // The collection that a command's first field names; nullptr: not (or no longer) staged.
     [[nodiscard]] StagedCollection* target(const OplogEntry& entry) const;
 
@@ -91,6 +100,8 @@ class OplogReplay {
     std::map<std::string, std::string> passed_over_;
     Position limit_ = 0;
     Position last_ = 0;
+    CommitTime last_wall_{};
+    bool exact_ = false;
     std::uint64_t applied_ = 0;
 };
 

@@ -14,6 +14,12 @@ namespace {
 constexpr std::array<std::string_view, 5> kIgnored = {
     "startIndexBuild", "abortIndexBuild", "setMultikeyMetadata", "dropIdent", "dbCheck"};
 
+Error renamed_out_of_scope(const OplogEntry& entry, std::string_view from, std::string_view to) {
+    return with_hint(fail(Code::database, "{}.{} was renamed to {}", printable(entry.database),
+                          printable(from), printable(to)),
+                     "name both with --only");
+}
+
 // "db.name" -> name, when it is of `database`.
 std::optional<std::string_view> name_within(std::string_view database, std::string_view full) {
     if (full.size() <= database.size() + 1 || !full.starts_with(database) ||
@@ -59,8 +65,8 @@ std::string merged_options(BsonView options, BsonView change) {
 
 StagedCollection* OplogReplay::target(const OplogEntry& entry) const {
     const auto first = *entry.o.begin();
-    return catalog_.find(entry.database, plain_name(first.as_string().value_or(std::string_view())),
-                         entry.uuid);
+    return find(entry.database, plain_name(first.as_string().value_or(std::string_view())),
+                entry.uuid);
 }
 
 Status OplogReplay::command(const OplogEntry& entry) {
@@ -89,7 +95,7 @@ Status OplogReplay::command(const OplogEntry& entry) {
 Status OplogReplay::create(const OplogEntry& entry) {
     const auto name = plain_name(entry.o.text("create"));
     if (name == "system.views" || name.empty() || !scope_.wanted(entry.database, name)) return {};
-    if (catalog_.find(entry.database, name, entry.uuid) != nullptr) return {};  // copied already
+    if (find(entry.database, name, entry.uuid) != nullptr) return {};  // copied already
     // One of the same name but another UUID was made later than this one, which is gone by then.
     if (catalog_.named(entry.database, name) != nullptr) return {};
     StagedCollection made;
@@ -125,7 +131,8 @@ Status OplogReplay::drop_database(const OplogEntry& entry) {
     for (const auto& collection : catalog_.all())
         // A server drops the collections one by one first, each with its entry; those that are
         // still there with a UUID were made after this entry.
-        if (collection->database == entry.database && !collection->kept && collection->uuid.empty())
+        if (collection->database == entry.database && !collection->kept &&
+            (exact_ || collection->uuid.empty()))
             gone.push_back(collection.get());
     for (auto* collection : gone) ASB_CHECK(discard(*collection));
     std::erase_if(passed_over_, [&](const auto& item) {
@@ -141,7 +148,7 @@ Status OplogReplay::drop_rename_target(const OplogEntry& entry, const StagedColl
     const auto drop = entry.o.find("dropTarget");
     const auto dropped_uuid = drop ? bytes_of_uuid(*drop) : std::string_view();
     const bool names_another =
-        !dropped_uuid.empty() && !there->uuid.empty() && there->uuid != dropped_uuid;
+        !exact_ && !dropped_uuid.empty() && !there->uuid.empty() && there->uuid != dropped_uuid;
     if (drop && (drop->as_flag() || !dropped_uuid.empty()) && !names_another)
         return discard(*there);
     return {};
@@ -156,20 +163,26 @@ Status OplogReplay::rename(const OplogEntry& entry) {
                  printable(entry.o.text("renameCollection")), printable(entry.o.text("to"))),
             "restore another backup: one that was not running while this was done");
     passed_over_.erase(std::string(entry.uuid));
-    auto* source = catalog_.find(entry.database, *from, entry.uuid);
-    if (source == nullptr) return {};    // not asked for, or dropped since
+    auto* source = find(entry.database, *from, entry.uuid);
+    if (source == nullptr) return rename_unknown(entry, *from, *to);
     if (source->name == *to) return {};  // copied under its new name
     ASB_CHECK(drop_rename_target(entry, source, *to));
     // Still there: the copy of it is newer than this rename, and what the slice made under the old
     // name is in it.
     if (catalog_.named(entry.database, *to) != nullptr) return discard(*source);
-    if (!scope_.wanted(entry.database, *to))
-        return with_hint(fail(Code::database, "{} was renamed to {} while it was backed up",
-                              printable(source->name_space()), printable(*to)),
-                         "name both with --only");
+    if (!scope_.wanted(entry.database, *to)) return renamed_out_of_scope(entry, *from, *to);
     source->name = *to;
     source->uuid.clear();  // a compatible server gives it a new one: known by its name from now on
     return {};
+}
+
+// Not asked for; or, within a copy, dropped since.
+Status OplogReplay::rename_unknown(const OplogEntry& entry, std::string_view from,
+                                   std::string_view to) {
+    if (!exact_ || !scope_.wanted(entry.database, to)) return {};
+    if (!scope_.wanted(entry.database, from)) return renamed_out_of_scope(entry, from, to);
+    return fail(Code::damaged, "the oplog renames {}.{}, which the backup does not hold",
+                printable(entry.database), printable(from));
 }
 
 // Shapes: {createIndexes: coll, v, key, name, ...} (one index), {createIndexes: coll, indexes:

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "engine/mongodb/layout.hpp"
+#include "engine/mongodb/oplog_mark.hpp"
 #include "engine/mongodb/restore_scope.hpp"
 #include "engine/mongodb/restore_session.hpp"
 
@@ -36,6 +37,26 @@ Result<RestoreScope> decide_scope(const Settings& settings, const RestoreRequest
 std::string fact_text(const Json& facts, const char* key) {
     const auto found = facts.find(key);
     return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+// Where the backup's own oplog ends: nothing before it can be restored, since its documents were
+// read until then. 0 without one.
+Result<Position> decide_base_end(const RestoreRequest& request, const Json& facts) {
+    const auto text = fact_text(facts, "end_optime");
+    if (text.empty() && request.recovery)
+        return with_hint(fail(Code::unreachable_target,
+                              "the backup is not consistent: no log can be replayed on it"),
+                         "restore it as it is, or choose a later backup");
+    if (text.empty()) return Position{0};
+    ASB_TRY(const auto end, parse_optime(text));
+    const Position base_end = point_of(end);
+    if (!request.recovery) return base_end;
+    const auto& stop = request.recovery->stop;
+    const bool in_reach = stop.inclusive ? stop.point.at >= base_end : stop.point.at > base_end;
+    if (in_reach) return base_end;
+    return with_hint(fail(Code::unreachable_target, "the backup is of {}, later than {}{}", text,
+                          stop.inclusive ? "" : "just before ", position_text(stop.point.at)),
+                     "choose an older backup");
 }
 
 Status check_versions(const MongoFacts& server, const Json& facts) {
@@ -102,17 +123,28 @@ Result<Decided> decide(const Settings& settings, const RestoreRequest& request, 
     ASB_TRY(const auto server, connection.facts());
     ASB_CHECK(check_versions(server, facts));
     ASB_CHECK(check_writable(server, url.address()));
+    ASB_TRY(const auto base_end, decide_base_end(request, facts));
     Decided decided{.options = {.url = url,
                                 .scope = std::move(scope),
                                 .jobs = std::max(1U, request.jobs),
                                 .force = request.force,
                                 .drop_old = request.drop_old,
-                                .has_oplog = !fact_text(facts, "end_optime").empty()},
+                                .has_oplog = !fact_text(facts, "end_optime").empty(),
+                                .base_end = base_end,
+                                .stop = request.recovery ? std::optional(request.recovery->stop)
+                                                         : std::nullopt},
                     .replaces = {},
                     .address = url.address()};
     for (const auto& home : decided.options.scope.homes())
         if (home != "admin") ASB_CHECK(look_at(connection, home, request, decided));
     return decided;
+}
+
+std::string replay_end(const MongoRestoreOptions& options) {
+    if (!options.has_oplog) return "no position: the backup has none";
+    if (!options.stop) return position_text(options.base_end);
+    return fmt::format("{}{}", options.stop->inclusive ? "" : "just before ",
+                       position_text(options.stop->point.at));
 }
 
 }  // namespace
@@ -127,8 +159,7 @@ Result<RestorePlan> plan_mongodb_restore(const Settings& settings, const Restore
                     join(decided.options.scope.homes(), ", "), decided.address,
                     decided.options.jobs, human_bytes(request.data_bytes)),
         fmt::format("replay the oplog to {}, count the documents, build the indexes",
-                    decided.options.has_oplog ? fact_text(facts, "end_optime")
-                                              : std::string("no position: the backup has none")),
+                    replay_end(decided.options)),
         "rename into place, with a journal in each database; then views and time series",
     };
     if (!decided.options.scope.partial())
@@ -180,7 +211,8 @@ Result<std::vector<bool>> choose_mongodb_entries(const Settings& settings,
         names.push_back(entry->database);
         if (name) names.push_back(fmt::format("{}.{}", name->database, name->collection));
     }
-    const auto unmatched = scope.unmatched(names);
+    // An incremental backup has no collections of its own.
+    const auto unmatched = names.empty() ? std::vector<std::string>() : scope.unmatched(names);
     if (unmatched.empty()) return chosen;
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -50,6 +50,7 @@ Status MongoRestoreSession::publish() {
         return with_hint(fail(Code::damaged, "the archive lacks its oplog"),
                          "restore another backup");
     if (!oplog_begun_) ASB_CHECK(check_counts());
+    ASB_CHECK(check_reached());
     context_.progress.begin_stage("oplog and indexes", 0);
     ASB_CHECK(replay_.finish());
     ASB_CHECK(build_all_indexes());
@@ -226,9 +227,12 @@ Status MongoRestoreSession::merge() {
         lines.push_back(
             fmt::format("database {}: {} restored", home, counted(count, "collection")));
     if (replay_.last() != 0)
-        lines.push_back(fmt::format("as of {} ({} of the oplog applied)",
-                                    position_text(replay_.last()),
-                                    counted(replay_.applied(), "operation")));
+        lines.push_back(fmt::format(
+            "as of {}, {} ({} of the oplog applied)", position_text(replay_.last()),
+            to_iso8601_us(replay_.last_wall()), counted(replay_.applied(), "operation")));
+    if (replay_.discarded_transactions() != 0)
+        lines.push_back(fmt::format("left out: {} not committed by then",
+                                    counted(replay_.discarded_transactions(), "transaction")));
     if (merged.users + merged.roles + functions != 0)
         lines.push_back(fmt::format("merged: {}, {}, {}", counted(merged.users, "user"),
                                     counted(merged.roles, "role"), counted(functions, "function")));

@@ -57,7 +57,11 @@ MongoRestoreSession::MongoRestoreSession(MongoRestoreOptions options, SessionCon
       workers_(std::move(workers)),
       catalog_(new_restore_id()),
       stage_(connection_, *workers_),
-      replay_(catalog_, stage_, stage_, replay_scope(options_.scope)) {}
+      replay_(catalog_, stage_, stage_, replay_scope(options_.scope)),
+      reached_(options_.base_end) {
+    if (options_.stop)
+        replay_.set_limit(options_.stop->point.at + (options_.stop->inclusive ? 1 : 0));
+}
 
 MongoRestoreSession::~MongoRestoreSession() {
     workers_.reset();
@@ -99,6 +103,10 @@ Status MongoRestoreSession::begin(const EntryHeader& header) {
     const auto entry = parse_mongo_entry(header.name);
     if (!entry)
         return fail(Code::damaged, "the archive holds {}, which is no part of a MongoDB backup",
+                    printable(header.name));
+    if (slice_ && entry->kind != MongoEntry::Kind::prelude &&
+        entry->kind != MongoEntry::Kind::oplog)
+        return fail(Code::damaged, "an incremental backup holds {}, which is no part of an oplog",
                     printable(header.name));
     entry_ = *entry;
     text_.clear();
@@ -167,7 +175,7 @@ Status MongoRestoreSession::take_document(Bytes document) {
 Status MongoRestoreSession::begin_oplog(const std::string& name) {
     if (!oplog_begun_) {
         ASB_CHECK(check_counts());
-        oplog_framer_.emplace(name, [this](Bytes document) { return replay_.take(document); });
+        oplog_framer_.emplace(name, [this](Bytes document) { return take_entry(document); });
         oplog_begun_ = true;
     }
     return {};

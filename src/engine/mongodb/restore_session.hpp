@@ -25,6 +25,8 @@ struct MongoRestoreOptions {
     bool force = false;
     bool drop_old = false;
     bool has_oplog = true;  // the manifest names one: an archive without it is not whole
+    Position base_end = 0;  // of it; 0: none
+    std::optional<LogStop> stop;
 };
 
 // Used from one thread. `open` has looked at the target (restore_entry.cpp) before.
@@ -39,6 +41,7 @@ class MongoRestoreSession final : public RestoreSession {
     Status begin(const EntryHeader& header) override;
     Status write(Bytes bytes) override;
     Status end() override;
+    Status begin_slice(const LogRange& range) override;
     Status publish() override;
     [[nodiscard]] std::vector<std::string> report() const override { return report_; }
     [[nodiscard]] std::vector<std::string> incomplete() const override { return incomplete_; }
@@ -54,6 +57,8 @@ class MongoRestoreSession final : public RestoreSession {
                         MongoConnection connection, std::unique_ptr<RestoreWorkers> workers);
     Status begin_data(const MongoEntry& entry, const std::string& name);
     Status begin_oplog(const std::string& name);
+    Status take_entry(Bytes entry);
+    Status check_reached();
     Result<StagedCollection*> kept_collection(const MongoEntry& entry);
     Status add_metadata();
     Status take_document(Bytes document);
@@ -87,6 +92,8 @@ class MongoRestoreSession final : public RestoreSession {
     std::optional<BsonFramer> framer_;
     std::optional<BsonFramer> oplog_framer_;
     bool oplog_begun_ = false;
+    std::optional<LogRange> slice_;  // that what comes now is of
+    Position reached_ = 0;           // where the log that has been announced ends
     Arrival* arrival_ = nullptr;
 
     std::vector<std::string> report_;

@@ -2,7 +2,11 @@
 
 #include "base/text.hpp"
 #include "engine/postgres/archive_intake.hpp"
+#include "engine/postgres/log_slot.hpp"
+#include "engine/postgres/replication_slot.hpp"
+#include "engine/postgres/timeline_history.hpp"
 #include "engine/postgres/wal_receiver.hpp"
+#include "engine/postgres/wal_trace.hpp"
 
 namespace asb {
 namespace {
@@ -10,16 +14,20 @@ namespace {
 class BaseBackupSession final : public BackupSession {
   public:
     BaseBackupSession(SessionContext context, Connection connection, ServerIdentity server,
-                      std::uint64_t expected_bytes)
+                      std::string url, SlotPolicy policy, std::uint64_t expected_bytes)
         : context_(std::move(context)),
           connection_(std::move(connection)),
           server_(std::move(server)),
+          url_(std::move(url)),
+          policy_(policy),
           expected_bytes_(expected_bytes) {}
 
     [[nodiscard]] std::uint64_t expected_bytes() const override { return expected_bytes_; }
     [[nodiscard]] std::vector<std::string> plan() const override;
     Status write_entries(EntrySink& sink) override;
     [[nodiscard]] const BackupFacts& facts() const override { return facts_; }
+
+    Status settle() override;
 
   private:
     struct Range {
@@ -29,14 +37,20 @@ class BaseBackupSession final : public BackupSession {
     Result<Range> copy_files(ArchiveIntake& intake);
     Status copy_wal(const std::string& slot, const Range& range, EntrySink& sink,
                     const RehomingSink& owner);
+    [[nodiscard]] Lsn wal_start(const Range& range) const;
+    Status keep_log();
     [[nodiscard]] Status check_manifest(const ServerManifest& manifest, const Range& range) const;
     void record(const Range& range, const ArchiveIntake& intake, Instant consistent_at);
 
     SessionContext context_;
     std::optional<Connection> connection_;
     ServerIdentity server_;
+    std::string url_;  // holds the password
+    SlotPolicy policy_;
     std::uint64_t expected_bytes_;
     std::vector<Tablespace> tablespaces_;
+    LogFacts log_;
+    std::optional<Lsn> kept_from_;  // by the log's slot, when there was one before
     BackupFacts facts_;
 };
 
@@ -80,6 +94,30 @@ Result<BaseBackupSession::Range> BaseBackupSession::copy_files(ArchiveIntake& in
     return Range{start, end};
 }
 
+// The slot is there before the copy begins, so that nothing after the copy's end can get lost.
+Status BaseBackupSession::keep_log() {
+    const auto* tail = context_.tail_of(server_.system_identifier);
+    log_.log_id = tail == nullptr ? context_.new_log_id : tail->log_id;
+    log_.identity = server_.system_identifier;
+    if (policy_ == SlotPolicy::never) return {};
+    ASB_TRY(const auto state, read_slot(*connection_, log_slot_name(log_.log_id)));
+    if (state) kept_from_ = state->restart;
+    const bool wanted = state || policy_ == SlotPolicy::always || context_.keep_log;
+    if (wanted) ASB_CHECK(ensure_log_slot(*connection_, policy_, log_.log_id));
+    return {};
+}
+
+// Where the WAL of this backup begins: with the copy, or where the repository's log ends, so that
+// no instant between two backups is lost. The latter as far as a slot has kept it.
+Lsn BaseBackupSession::wal_start(const Range& range) const {
+    const auto start = segment_start(range.start.lsn, server_.wal_segment_bytes);
+    const auto* tail = context_.tail_of(server_.system_identifier);
+    if (tail == nullptr || tail->end.line != range.start.timeline) return start;
+    const auto from = segment_start(Lsn{tail->end.at}, server_.wal_segment_bytes);
+    const bool kept = kept_from_ && segment_start(*kept_from_, server_.wal_segment_bytes) <= from;
+    return kept ? std::min(from, start) : start;
+}
+
 Status BaseBackupSession::copy_wal(const std::string& slot, const Range& range, EntrySink& sink,
                                    const RehomingSink& owner) {
     const auto make_header = [&owner](std::string name, std::uint64_t size) {
@@ -87,14 +125,34 @@ Status BaseBackupSession::copy_wal(const std::string& slot, const Range& range, 
     };
     ASB_CHECK(sink.begin(owner.owned(std::string(kWalFolder), EntryType::folder, 0)));
     ASB_CHECK(sink.end());
-    if (range.start.timeline > 1)
-        ASB_CHECK(receive_timeline_history(*connection_, range.start.timeline, sink, make_header));
-    const WalSegments::Range segments{
-        .timeline = range.start.timeline,
-        .start = segment_start(range.start.lsn, server_.wal_segment_bytes),
-        .end = range.end.lsn,
-        .segment_bytes = server_.wal_segment_bytes};
-    return receive_wal(*connection_, slot, segments, sink, make_header, context_.progress);
+    if (range.start.timeline > 1) {
+        ASB_TRY(const auto history,
+                receive_timeline_history(*connection_, range.start.timeline, sink, make_header));
+        ASB_TRY(log_.branches, parse_timeline_history(history, range.start.timeline));
+    }
+    const WalSegments::Range segments{.timeline = range.start.timeline,
+                                      .start = wal_start(range),
+                                      .end = range.end.lsn,
+                                      .segment_bytes = server_.wal_segment_bytes};
+    WalTrace trace(server_.wal_segment_bytes, segments.start, WalReader::Start::anywhere);
+    ASB_CHECK(receive_wal(*connection_, slot, segments, sink, make_header, trace, context_.progress,
+                          log_.consistent_at));
+    log_.ranges = {
+        {.line = segments.timeline, .start = segments.start.value, .end = segments.end.value}};
+    log_.consistent = LogPoint{segments.timeline, segments.end.value};
+    log_.times = trace.times().totals();
+    log_.times.covered_until = log_.times.newest_commit;
+    log_.last_record = trace.last_record();
+    log_.tail = trace.proof(segments.end);
+    return {};
+}
+
+// What the new slot, or one of before, has kept is in the repository now.
+Status BaseBackupSession::settle() {
+    if (policy_ == SlotPolicy::never) return {};
+    ASB_TRY(Connection connection,
+            Connection::open(url_, {.mode = ConnectionOptions::Mode::replication}, context_.stop));
+    return move_log_slot(connection, log_.log_id, log_.end());
 }
 
 // The manifest must be of this server and of this backup.
@@ -112,6 +170,7 @@ Status BaseBackupSession::write_entries(EntrySink& sink) {
     ASB_ASSERT(connection_.has_value());
     connection_->take_warnings();
     ASB_TRY(const std::string slot, create_temporary_slot(*connection_));
+    ASB_CHECK(keep_log());
     ArchiveIntake intake(sink, context_.progress);
     ASB_TRY(const Range range, copy_files(intake));
     const Instant consistent_at = now();
@@ -146,6 +205,7 @@ void BaseBackupSession::record(const Range& range, const ArchiveIntake& intake,
         {"files", intake.files()},
         {"page_checksums", server_.page_checksums},
     };
+    facts_.log = log_;
 }
 
 }  // namespace
@@ -170,7 +230,8 @@ Result<std::unique_ptr<BackupSession>> open_base_backup(const Settings& settings
     const std::uint64_t expected = database_bytes(url, context.stop).value_or(0);
     ASB_CHECK(context.stop.check());
     return std::unique_ptr<BackupSession>(std::make_unique<BaseBackupSession>(
-        std::move(context), std::move(connection), std::move(server), expected));
+        std::move(context), std::move(connection), std::move(server), url, slot_policy(settings),
+        expected));
 }
 
 }  // namespace asb

@@ -27,18 +27,24 @@ milliseconds until(Deadline deadline) {
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(left));
 }
 
-// Waits until the socket is ready for `events`, `slice` has passed, or there is a reason to give
-// up. Returns the events that came.
-Result<short> wait_socket(int socket, short events, const StopToken& stop, Deadline deadline,
-                          milliseconds slice, const ConnectionTarget& target) {
+// Waits until the socket is ready for `events`, `wait` has passed or a stop is requested. Returns
+// the events that came.
+Result<short> wait_for(int socket, short events, const StopToken& stop, milliseconds wait) {
     ASB_CHECK(stop.check());
-    const milliseconds left = until(deadline);
     pollfd sockets[2] = {{socket, events, 0}, {stop.poll_fd(), POLLIN, 0}};
-    const int ready = ::poll(sockets, 2, static_cast<int>(std::min(left, slice).count()));
+    const int ready = ::poll(sockets, 2, static_cast<int>(wait.count()));
     if (ready < 0 && errno != EINTR)
         return fail(Code::failed, "cannot wait for the database: errno {}", errno);
     if (ready > 0 && sockets[1].revents != 0) ASB_CHECK(stop.check());
-    if (ready <= 0 && left.count() == 0) {
+    return ready > 0 ? sockets[0].revents : short{0};
+}
+
+// The same, at most `slice`; when nothing came by `deadline`, that is an error.
+Result<short> wait_socket(int socket, short events, const StopToken& stop, Deadline deadline,
+                          milliseconds slice, const ConnectionTarget& target) {
+    const milliseconds left = until(deadline);
+    ASB_TRY(const short came, wait_for(socket, events, stop, std::min(left, slice)));
+    if (came == 0 && left.count() == 0) {
         Error error =
             fail(Code::database, "no answer from the database at {} in time", target.address());
         error.retryable = true;
@@ -46,7 +52,7 @@ Result<short> wait_socket(int socket, short events, const StopToken& stop, Deadl
                          "look at the server's load and log, and at the network "
                          "between here and there");
     }
-    return ready > 0 ? sockets[0].revents : short{0};
+    return came;
 }
 
 // The words that PQconnectStartParams gets: the operator's own, the caller's, and ours.
@@ -133,10 +139,12 @@ struct Connection::State {
     [[nodiscard]] Error broken() const {
         return server_error(target, "", PQerrorMessage(connection.get()));
     }
-    [[nodiscard]] Result<short> wait(short events, Deadline deadline) const {
+    [[nodiscard]] milliseconds slice() const {
         const bool encrypted = target.tls || PQgssEncInUse(connection.get()) != 0;
-        return wait_socket(PQsocket(connection.get()), events, stop, deadline,
-                           encrypted ? kTlsPollSlice : kPollSlice, target);
+        return encrypted ? kTlsPollSlice : kPollSlice;
+    }
+    [[nodiscard]] Result<short> wait(short events, Deadline deadline) const {
+        return wait_socket(PQsocket(connection.get()), events, stop, deadline, slice(), target);
     }
     // Waits for the server to say something and reads it.
     [[nodiscard]] Status receive(Deadline deadline) const {
@@ -278,6 +286,29 @@ Result<std::optional<Bytes>> Connection::read_copy(Deadline deadline) {
         if (length == -1) return std::optional<Bytes>();
         if (length < 0) return state_->broken();
         ASB_CHECK(state_->receive(deadline));
+    }
+}
+
+Result<Connection::Polled> Connection::poll_copy(Deadline deadline) {
+    PGconn* raw = state_->connection.get();
+    state_->copied.reset();
+    for (bool late = false;;) {
+        char* message = nullptr;
+        const int length = PQgetCopyData(raw, &message, 1);
+        if (length > 0) {
+            state_->copied.reset(message);
+            return Polled{Polled::What::message,
+                          std::as_bytes(std::span(message, static_cast<size_t>(length)))};
+        }
+        if (length == -1) return Polled{Polled::What::ended};
+        if (length < 0) return state_->broken();
+        if (late) return Polled{};
+        const milliseconds left = until(deadline);
+        ASB_TRY(const short came,
+                wait_for(PQsocket(raw), POLLIN, state_->stop, std::min(left, state_->slice())));
+        late = came == 0 && left.count() == 0;
+        // Whatever came: under TLS, bytes may wait inside the library.
+        if (PQconsumeInput(raw) == 0) return state_->broken();
     }
 }
 

@@ -77,6 +77,14 @@ class Connection {
     // After a PGRES_COPY_OUT or PGRES_COPY_BOTH result: the next CopyData message, valid until the
     // next call on this connection; nullopt at CopyDone (or at an error, which next_result tells).
     Result<std::optional<Bytes>> read_copy(Deadline deadline);
+    // The same, when nothing need come: `nothing` when `deadline` passes first, and the connection
+    // stays usable.
+    struct Polled {
+        enum class What { message, nothing, ended };
+        What what = What::nothing;
+        Bytes message = {};
+    };
+    Result<Polled> poll_copy(Deadline deadline);
     // A message of ours in CopyBoth or CopyIn, and our CopyDone.
     Status write_copy(Bytes message, Deadline deadline);
     Status finish_copy(Deadline deadline);

@@ -20,6 +20,11 @@ void store_u64(std::byte* out, std::uint64_t value) {
     for (std::size_t i = 0; i < 8; ++i) out[i] = static_cast<std::byte>(value >> (56 - 8 * i));
 }
 
+CommitTime server_time(Bytes bytes, std::size_t offset) {
+    const auto since_2000 = static_cast<std::int64_t>(load_u64(bytes, offset));
+    return CommitTime(std::chrono::microseconds(since_2000 + kEpochMicroseconds));
+}
+
 Error malformed(std::string_view what, Bytes message) {
     return fail(Code::database, "the server sent a malformed {} message ({} bytes)", what,
                 message.size());
@@ -65,26 +70,28 @@ Result<ReplicationMessage> parse_replication_message(Bytes message) {
         case 'w':
             if (message.size() < kWalHeaderBytes) return malformed("WAL", message);
             return ReplicationMessage(WalData{Lsn{load_u64(message, 1)}, Lsn{load_u64(message, 9)},
-                                              message.subspan(kWalHeaderBytes)});
+                                              message.subspan(kWalHeaderBytes),
+                                              server_time(message, 17)});
         case 'k':
             if (message.size() != kKeepaliveBytes) return malformed("keepalive", message);
-            return ReplicationMessage(
-                Keepalive{Lsn{load_u64(message, 1)}, message[17] != std::byte{0}});
+            return ReplicationMessage(Keepalive{
+                Lsn{load_u64(message, 1)}, message[17] != std::byte{0}, server_time(message, 9)});
         default:
             return malformed("replication", message);
     }
 }
 
-std::array<std::byte, kStatusUpdateBytes> status_update(Lsn received, Instant at) {
+std::array<std::byte, kStatusUpdateBytes> status_update(Lsn received, Lsn kept, Instant at,
+                                                        Reply reply) {
     const auto since_1970 =
         std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch());
     std::array<std::byte, kStatusUpdateBytes> message{};
     message[0] = std::byte{'r'};
     store_u64(&message[1], received.value);  // written
-    store_u64(&message[9], received.value);  // flushed
+    store_u64(&message[9], kept.value);      // flushed
     store_u64(&message[17], 0);              // applied: never
     store_u64(&message[25], static_cast<std::uint64_t>(since_1970.count() - kEpochMicroseconds));
-    message[33] = std::byte{0};  // no reply wanted
+    message[33] = static_cast<std::byte>(reply);
     return message;
 }
 

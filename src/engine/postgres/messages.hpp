@@ -10,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "engine/log.hpp"
 #include "engine/postgres/lsn.hpp"
 
 namespace asb {
@@ -36,18 +37,22 @@ struct WalData {
     Lsn start;
     Lsn server_end;
     Bytes bytes;
+    CommitTime server_time{};  // the server's clock when it sent this
 };
 struct Keepalive {
-    Lsn server_end;
+    Lsn server_end;  // what the server has sent
     bool reply_requested = false;
+    CommitTime server_time{};
 };
 using ReplicationMessage = std::variant<WalData, Keepalive>;
 
 Result<ReplicationMessage> parse_replication_message(Bytes message);
 
-// The standby status update ('r') that says that everything before `received` has arrived and is
-// kept. `at` is our clock.
+// The standby status update ('r') that says that everything before `received` has arrived, and that
+// everything before `kept` is durable. `at` is our clock.
 inline constexpr std::size_t kStatusUpdateBytes = 34;
-std::array<std::byte, kStatusUpdateBytes> status_update(Lsn received, Instant at);
+enum class Reply { not_needed, wanted };  // a keepalive as the answer
+std::array<std::byte, kStatusUpdateBytes> status_update(Lsn received, Lsn kept, Instant at,
+                                                        Reply reply = Reply::not_needed);
 
 }  // namespace asb

@@ -91,7 +91,7 @@ TEST(ReplicationMessage, RefusesWhatIsNotDocumented) {
 
 TEST(StatusUpdate, SaysWrittenAndFlushedButNeverApplied) {
     const Instant at = parse_iso8601("2000-01-01T00:00:01.000Z").value();
-    const auto message = status_update(Lsn{0x0000000203000028}, at);
+    const auto message = status_update(Lsn{0x0000000203000028}, Lsn{0x0000000203000028}, at);
     EXPECT_EQ(to_hex(Bytes(message)),
               "72"
               "0000000203000028"

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "engine/postgres/incremental_backup.hpp"
 #include "engine/postgres/logical_choice.hpp"
 #include "engine/postgres/only_entries.hpp"
 #include "engine/postgres/postgres_check.hpp"
@@ -26,6 +27,12 @@ constexpr std::array kOptions = {
            .default_value = "",
            .summary = "folder of the server's programs (initdb, postgres, pg_dump) for a restore; "
                       "empty: found by version"},
+    Option{.name = "POSTGRES_SLOT",
+           .kind = OptionKind::choice,
+           .default_value = "auto",
+           .summary = "replication slot that keeps WAL from one backup to the next; auto: made by "
+                      "the first incremental backup or stream; on: by every backup; off: never",
+           .choices = "auto|on|off"},
     Option{.name = "POSTGRES_RUN_AS",
            .kind = OptionKind::text,
            .default_value = "postgres",
@@ -47,6 +54,10 @@ class PostgresEngine final : public Engine {
     }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_postgres_session(settings_, context);
+    }
+    [[nodiscard]] bool has_log() const override { return true; }
+    Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context) override {
+        return open_wal_incremental(settings_, std::move(context));
     }
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
         return plan_postgres_restore(settings_, request, facts);

@@ -36,6 +36,7 @@ Status read_system(Connection& connection, ServerIdentity& identity) {
         return fail(Code::database, "the server's answer to IDENTIFY_SYSTEM is not as documented");
     identity.system_identifier = cell(system, 0, 0);
     identity.timeline = static_cast<std::uint32_t>(*timeline);
+    ASB_TRY(identity.log_end, parse_lsn(cell(system, 0, 2)));
     return {};
 }
 

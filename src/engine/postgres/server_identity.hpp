@@ -14,6 +14,7 @@ struct ServerIdentity {
     int version_number = 0;
     std::string system_identifier;
     std::uint32_t timeline = 0;
+    Lsn log_end;  // flushed; of a standby, received
     std::uint64_t wal_segment_bytes = 0;
     bool in_recovery = false;  // a standby
     bool page_checksums = false;

@@ -33,8 +33,8 @@ Status check_sizes(Bytes header, Lsn page, std::uint64_t segment_bytes) {
     const auto segment = load_wal<std::uint32_t>(header, 32);
     const auto block = load_wal<std::uint32_t>(header, 36);
     if (segment != segment_bytes)
-        return broken_wal(page, fmt::format("its segments are of {} bytes, not of {}", segment,
-                                            segment_bytes));
+        return broken_wal(
+            page, fmt::format("its segments are of {} bytes, not of {}", segment, segment_bytes));
     if (block != kWalPageBytes)
         return broken_wal(
             page, fmt::format("its pages are of {} bytes; only {} is read", block, kWalPageBytes));
@@ -61,7 +61,8 @@ Result<WalPageHeader> parse_wal_page_header(Bytes header, Lsn page, std::uint64_
     WalPageHeader parsed;
     parsed.major = major_of(magic);
     if (parsed.major == 0)
-        return broken_wal(page, fmt::format("no page of PostgreSQL 15 to 18 (magic {:04X})", magic));
+        return broken_wal(page,
+                          fmt::format("no page of PostgreSQL 15 to 18 (magic {:04X})", magic));
     if ((info & ~kAllFlags) != 0 || ((info & kLongHeader) != 0) != is_long)
         return broken_wal(page, fmt::format("the page's flags are {:04X}", info));
     if (address != page)
@@ -84,9 +85,8 @@ std::size_t count_leading_zeros(Bytes bytes) {
     // there is one.
     if (bytes.empty() || bytes[0] != std::byte{0}) return 0;
     if (std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0) return bytes.size();
-    return static_cast<std::size_t>(std::ranges::find_if(bytes, [](std::byte b) {
-                                        return b != std::byte{0};
-                                    }) - bytes.begin());
+    return static_cast<std::size_t>(
+        std::ranges::find_if(bytes, [](std::byte b) { return b != std::byte{0}; }) - bytes.begin());
 }
 
 }  // namespace asb

@@ -1,7 +1,10 @@
 #include "engine/postgres/wal_receiver.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "engine/postgres/rehoming_sink.hpp"
+#include "engine/postgres/wal_trace.hpp"
 
 namespace asb {
 namespace {
@@ -22,7 +25,7 @@ Error unexpected_answer() {
 }
 
 Status send_status(Connection& connection, Lsn received) {
-    const auto message = status_update(received, now());
+    const auto message = status_update(received, received, now());
     return connection.write_copy(message, after(kNoWalMax));
 }
 
@@ -65,8 +68,8 @@ Status start_stream(Connection& connection, const std::string& slot,
 }  // namespace
 
 Status receive_wal(Connection& connection, const std::string& slot, const WalSegments::Range& range,
-                   EntrySink& sink, const WalSegments::MakeHeader& make_header,
-                   Progress& progress) {
+                   EntrySink& sink, const WalSegments::MakeHeader& make_header, WalTrace& trace,
+                   Progress& progress, CommitTime& server_time) {
     ASB_CHECK(start_stream(connection, slot, range));
     WalSegments segments(sink, range, make_header);
     Deadline deadline = after(kNoWalMax);
@@ -76,6 +79,10 @@ Status receive_wal(Connection& connection, const std::string& slot, const WalSeg
         ASB_TRY(const ReplicationMessage parsed, parse_replication_message(*message));
         if (const auto* wal = std::get_if<WalData>(&parsed)) {
             ASB_CHECK(segments.take(*wal));
+            const auto left = range.end.value - std::min(range.end.value, wal->start.value);
+            ASB_CHECK(
+                trace.feed(wal->bytes.first(std::min<std::uint64_t>(left, wal->bytes.size()))));
+            server_time = wal->server_time;
             progress.add(wal->bytes.size());
             deadline = after(kNoWalMax);
         } else if (std::get<Keepalive>(parsed).reply_requested) {
@@ -86,8 +93,9 @@ Status receive_wal(Connection& connection, const std::string& slot, const WalSeg
     return end_stream(connection);
 }
 
-Status receive_timeline_history(Connection& connection, std::uint32_t timeline, EntrySink& sink,
-                                const WalSegments::MakeHeader& make_header) {
+Result<std::string> receive_timeline_history(Connection& connection, std::uint32_t timeline,
+                                             EntrySink& sink,
+                                             const WalSegments::MakeHeader& make_header) {
     ASB_TRY(const PgResult rows, connection.query(fmt::format("TIMELINE_HISTORY {}", timeline)));
     if (PQntuples(rows.get()) != 1 || PQnfields(rows.get()) < 2)
         return fail(Code::database, "the server has no history of timeline {}", timeline);
@@ -95,7 +103,8 @@ Status receive_timeline_history(Connection& connection, std::uint32_t timeline, 
     const std::string name = fmt::format("{}/{}", kWalFolder, history_file_name(timeline));
     ASB_CHECK(sink.begin(make_header(name, content.size())));
     ASB_CHECK(sink.write(content));
-    return sink.end();
+    ASB_CHECK(sink.end());
+    return std::string(as_text(content));
 }
 
 }  // namespace asb

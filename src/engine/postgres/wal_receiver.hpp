@@ -10,14 +10,20 @@
 
 namespace asb {
 
-// Streams `range` from the slot `slot` into `sink`, then ends the stream and leaves the connection
-// usable. `database` when the server no longer has that WAL, when it changed its timeline, or when
-// no WAL arrives for a minute.
-Status receive_wal(Connection& connection, const std::string& slot, const WalSegments::Range& range,
-                   EntrySink& sink, const WalSegments::MakeHeader& make_header, Progress& progress);
+// What passed by: for the manifest.
+class WalTrace;
 
-// The history of `timeline` (> 1) as the entry postgresql/wal/<timeline>.history.
-Status receive_timeline_history(Connection& connection, std::uint32_t timeline, EntrySink& sink,
-                                const WalSegments::MakeHeader& make_header);
+// Streams `range` from the slot `slot` into `sink`, then ends the stream and leaves the connection
+// usable. `trace` reads along, from the range's start; `server_time` becomes the server's clock
+// when it sent the last of it. `database` when the server no longer has that WAL, when it changed
+// its timeline, or when no WAL arrives for a minute.
+Status receive_wal(Connection& connection, const std::string& slot, const WalSegments::Range& range,
+                   EntrySink& sink, const WalSegments::MakeHeader& make_header, WalTrace& trace,
+                   Progress& progress, CommitTime& server_time);
+
+// The history of `timeline` (> 1) as the entry postgresql/wal/<timeline>.history; returns its text.
+Result<std::string> receive_timeline_history(Connection& connection, std::uint32_t timeline,
+                                             EntrySink& sink,
+                                             const WalSegments::MakeHeader& make_header);
 
 }  // namespace asb

@@ -56,7 +56,7 @@ class ChainWalk {
     std::optional<Bytes> main_data() {
         while (!done_ && total_ - offset_ > data_bytes_)
             if (!take_header()) return std::nullopt;
-        if (offset_ > total_ || total_ - offset_ != data_bytes_) return std::nullopt;
+        if (total_ - offset_ != data_bytes_) return std::nullopt;
         const std::uint64_t begin = total_ - main_bytes_;
         return held_.subspan(std::min<std::uint64_t>(begin, held_.size()));
     }

@@ -16,8 +16,8 @@
 namespace asb {
 
 inline constexpr std::size_t kWalRecordHeaderBytes = 24;
-// The largest xl_tot_len that a server reads again: it allocates a record in one piece (MaxAllocSize
-// of 15; 16 and later write at most 1,020 MiB).
+// The largest xl_tot_len that a server reads again: it allocates a record in one piece
+// (MaxAllocSize of 15; 16 and later write at most 1,020 MiB).
 inline constexpr std::uint32_t kWalRecordBytesMax = 0x3fffffff;
 // So much of a record's beginning tells all that is wanted of it: the header (24 bytes), at most 33
 // references to blocks of 27 bytes each, origin, top-level transaction and length of the main data

@@ -155,7 +155,7 @@ class Walk {
   private:
     Status one(int fd, const std::string& folder_key, const dirent& entry) {
         const std::string_view name = entry.d_name;
-        if (!is_folder(fd, entry)) return visit_({fd, folder_key, name});
+        if (!is_folder(fd, entry)) return visit_({fd, folder_key, name, entry.d_type});
         const std::string key = folder_key + entry.d_name;
         if (!ObjectKey::parse(key).ok() || !can_hold(key + "/", prefix_)) return {};
         ASB_TRY(auto below, enter(fd, entry.d_name, root_, root_ + "/" + key));

@@ -50,6 +50,7 @@ struct Visit {
     int folder_fd;
     std::string_view folder_key;  // "" or "log/chain/"
     std::string_view name;        // as it is on disk
+    unsigned char type;           // dirent's d_type; DT_UNKNOWN where the file system does not say
 };
 // Calls `visit` for every file below `root` whose folder can hold keys that begin with `prefix`.
 // Folders whose name no key can have, and symbolic links, are not entered. A missing folder is

@@ -53,6 +53,16 @@ class LocalReader : public StoreReader {
         return objects;
     }
 
+    Status visit_names(std::string_view prefix,
+                       const std::function<Status(std::string_view key)>& visit) override {
+        std::string key;
+        return walk(root_, prefix, [&](const Visit& found) -> Status {
+            key.assign(found.folder_key).append(found.name);
+            if (found.name.starts_with('.') || !key.starts_with(prefix)) return {};
+            return ObjectKey::is_valid(key) && is_plain_file(found) ? visit(key) : Status();
+        });
+    }
+
     Result<std::unique_ptr<StoredObject>> open(const ObjectKey& key) override {
         ASB_TRY(const auto spot, find_spot(root_, key));
         if (!spot) return missing(key);
@@ -73,6 +83,14 @@ class LocalReader : public StoreReader {
     [[nodiscard]] std::string place() const override { return root_; }
 
   private:
+    // Asks the disk only where the folder does not say it.
+    static bool is_plain_file(const Visit& visit) {
+        if (visit.type != DT_UNKNOWN) return visit.type == DT_REG;
+        struct stat info {};
+        return fstatat(visit.folder_fd, visit.name.data(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+               S_ISREG(info.st_mode);
+    }
+
     static Status add_published(const Visit& visit, std::string_view prefix,
                                 std::vector<ObjectInfo>& objects) {
         if (visit.name.starts_with('.')) return {};

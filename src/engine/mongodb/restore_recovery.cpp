@@ -1,0 +1,53 @@
+// A restore that goes on after its full backup (restore_session.hpp): stretches of the oplog, each
+// where the one before it ends.
+
+#include "base/text.hpp"
+#include "engine/mongodb/restore_session.hpp"
+
+namespace asb::mongodb {
+namespace {
+
+std::string range_text(const LogRange& range) {
+    return fmt::format("from {} to {}", position_text(range.start), position_text(range.end));
+}
+
+}  // namespace
+
+Status MongoRestoreSession::begin_slice(const LogRange& range) {
+    ASB_CHECK(context_.stop.check());
+    if (options_.has_oplog && !oplog_begun_)
+        return with_hint(fail(Code::damaged, "the archive lacks its oplog"),
+                         "restore another backup");
+    if (range.line != 0 || range.end < range.start)
+        return fail(Code::damaged, "there is no oplog {}", range_text(range));
+    if (range.start != reached_)
+        return with_hint(fail(Code::damaged,
+                              "the oplog {} does not go on where the one before it "
+                              "ends, at {}",
+                              range_text(range), position_text(reached_)),
+                         "restore to a point before that, or from another backup");
+    slice_ = range;
+    reached_ = range.end;
+    return replay_.leave_copy();
+}
+
+// The entry at a slice's start was applied with what came before.
+Status MongoRestoreSession::take_entry(Bytes entry) {
+    if (!slice_) return replay_.take(entry);
+    const auto ts = BsonView(entry).find("ts");
+    const Position position = ts ? ts->as_timestamp().value_or(0) : 0;
+    if (position <= slice_->start) return {};
+    if (position > slice_->end)
+        return fail(Code::damaged, "the oplog {} holds an entry at {}", range_text(*slice_),
+                    position_text(position));
+    return replay_.take(entry);
+}
+
+Status MongoRestoreSession::check_reached() {
+    if (!options_.stop || !options_.stop->inclusive || options_.stop->point.at <= reached_)
+        return {};
+    return fail(Code::damaged, "the oplog that came ends at {}, before {}", position_text(reached_),
+                position_text(options_.stop->point.at));
+}
+
+}  // namespace asb::mongodb

@@ -1,0 +1,104 @@
+#include "ops/backup_sources.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "codec/digest.hpp"
+#include "repo/log_tail.hpp"
+
+namespace asb {
+namespace {
+
+constexpr std::size_t kLogIdBytes = 6;
+
+std::string random_log_id() {
+    std::array<std::byte, kLogIdBytes> bytes{};
+    random_bytes(bytes);
+    return to_hex(bytes);
+}
+
+// What the sessions of one backup are told.
+struct Origin {
+    const Catalog& catalog;
+    bool keep_log = false;
+};
+
+SessionContext session_context(const OpsContext& context, const Engine& engine,
+                               const Origin& origin) {
+    SessionContext session{context.log, context.progress, context.stop};
+    session.tails = log_tails(origin.catalog, engine.name());
+    session.new_log_id = random_log_id();
+    session.keep_log = origin.keep_log;
+    return session;
+}
+
+Result<BackupSources> open_full(const OpsContext& context, BackupType type, const Origin& origin) {
+    BackupSources sources{.type = type, .open = {}, .tails = {}, .promoted_because = {}};
+    ASB_TRY(auto engines, open_engines(context, type));
+    for (auto& engine : engines) {
+        ASB_TRY(auto session, engine->open_session(session_context(context, *engine, origin)));
+        sources.open.push_back({std::move(engine), std::move(session)});
+    }
+    return sources;
+}
+
+Result<BackupSources> open_incremental(const OpsContext& context, const Origin& origin) {
+    BackupSources sources{
+        .type = BackupType::incremental, .open = {}, .tails = {}, .promoted_because = {}};
+    ASB_TRY(auto engines, open_engines(context, BackupType::incremental));
+    for (auto& engine : engines) {
+        auto told = session_context(context, *engine, origin);
+        sources.tails.insert(sources.tails.end(), told.tails.begin(), told.tails.end());
+        ASB_TRY(auto session, engine->open_incremental(std::move(told)));
+        sources.open.push_back({std::move(engine), std::move(session)});
+    }
+    return sources;
+}
+
+Result<BackupSources> open_promoted(const OpsContext& context, const std::string& gap,
+                                    const Promotion& promotion, const Catalog& catalog) {
+    if (!promotion.allowed)
+        return with_hint(fail(Code::incomplete, "no incremental backup can be taken: {}", gap),
+                         "take a full one: backup.sh --type full");
+    context.log.warning("a full backup is taken instead of an incremental one: {}", gap);
+    ASB_TRY(auto sources,
+            open_full(context, BackupType::full, {.catalog = catalog, .keep_log = true}));
+    sources.promoted_because = gap;
+    return sources;
+}
+
+}  // namespace
+
+std::string BackupSources::gap() const {
+    for (const auto& source : open)
+        if (const auto gap = source.session->gap()) return *gap;
+    return {};
+}
+
+std::optional<ParentBackup> BackupSources::parent_of(std::string_view log_id) const {
+    const auto tail = std::ranges::find(tails, log_id, &LogTail::log_id);
+    if (tail == tails.end()) return std::nullopt;
+    return ParentBackup{.id = tail->written_by_id, .name = tail->written_by};
+}
+
+Result<BackupSources> open_backup_sources(const OpsContext& context, BackupType type,
+                                          const Promotion& promotion, StoreReader& store) {
+    Catalog catalog;
+    if (type != BackupType::config) {
+        ASB_TRY(catalog, load_catalog(store, job_count(context.settings)));
+    }
+    const Origin origin{.catalog = catalog};
+    if (type != BackupType::incremental) return open_full(context, type, origin);
+    ASB_TRY(auto sources, open_incremental(context, origin));
+    if (const auto gap = sources.gap(); !gap.empty())
+        return open_promoted(context, gap, promotion, catalog);
+    return sources;
+}
+
+Result<BackupSources> promote(const OpsContext& context, const BackupSources& incremental,
+                              const Promotion& promotion, StoreReader& store) {
+    ASB_TRY(const auto catalog, load_catalog(store, job_count(context.settings)));
+    return open_promoted(context, incremental.gap(), promotion, catalog);
+}
+
+}  // namespace asb

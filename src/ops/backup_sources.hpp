@@ -1,0 +1,42 @@
+#pragma once
+// Why this exists: what a backup reads, and, of an incremental one, where it goes on from; and the
+// decision to take a full one instead when nothing goes on from there.
+
+#include "ops/context.hpp"
+#include "ops/sources.hpp"
+#include "store/store.hpp"
+
+namespace asb {
+
+struct BackupSource {
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<BackupSession> session;
+};
+
+// Open sessions, and what kind of backup they make.
+struct BackupSources {
+    BackupType type = BackupType::full;
+    std::vector<BackupSource> open;
+    std::vector<LogTail> tails;    // of an incremental backup: what it may go on from
+    std::string promoted_because;  // a full one instead of an incremental one; else empty
+
+    // Of an incremental backup: why it cannot be made; empty: no session has found a gap.
+    [[nodiscard]] std::string gap() const;
+    // The backup that a slice of this log goes on from.
+    [[nodiscard]] std::optional<ParentBackup> parent_of(std::string_view log_id) const;
+};
+
+// What of the log makes an incremental backup a full one.
+struct Promotion {
+    bool allowed = true;
+};
+
+// Opens the sources of `type`. An incremental one whose log does not go on becomes a full one, with
+// a warning, or, where that is not allowed, `incomplete` naming why. `store` is the repository.
+Result<BackupSources> open_backup_sources(const OpsContext& context, BackupType type,
+                                          const Promotion& promotion, StoreReader& store);
+// A full one instead, after a session found the gap while it was copying.
+Result<BackupSources> promote(const OpsContext& context, const BackupSources& incremental,
+                              const Promotion& promotion, StoreReader& store);
+
+}  // namespace asb

@@ -1,0 +1,47 @@
+#pragma once
+// Why this exists: the answer to "back to when?", before anybody asks for one instant: each stretch
+// of time that can be restored without a hole, and each hole.
+
+#include <vector>
+
+#include "repo/log_track.hpp"
+
+namespace asb {
+
+// Every instant and every position from `from` to `to` can be reached from one base, over later
+// full backups too.
+struct LogWindow {
+    std::uint32_t base =
+        0;          // index into LogHistory::backups: the oldest one that reaches all of it
+    LogPoint from;  // its consistent point
+    LogPoint to;
+    CommitTime from_time{};
+    // Nothing that was committed by then is missing. After the last commit nothing happened, so
+    // that what lies between the two is reachable.
+    CommitTime to_time{};
+    CommitTime last_commit = kNoTime;  // in the window; kNoTime: none is known
+
+    friend bool operator==(const LogWindow&, const LogWindow&) = default;
+};
+
+// Nothing covers what is between; what comes after it is out of reach until the next base.
+struct LogGap {
+    LogPoint from;
+    LogPoint to;
+    friend bool operator==(const LogGap&, const LogGap&) = default;
+};
+
+struct LogWindows {
+    std::vector<LogWindow> windows;  // by position
+    std::vector<LogGap> gaps;        // after the first base
+};
+
+// Of one way through the log. None of the windows is part of another.
+LogWindows windows_of(const LogTrack& track);
+// Of all ways: the newest line's first; of an older line, what it has after it was left.
+LogWindows restorable_windows(const DatabaseLog& log);
+
+// Up to where two ways are the same; nullopt when they begin on different lines.
+std::optional<std::uint64_t> common_until(const LogTrack& a, const LogTrack& b);
+
+}  // namespace asb

@@ -1,0 +1,85 @@
+#pragma once
+// Why this exists: which objects bring a database back to an instant, or why none do: decided from
+// what the repository holds, before anything is touched. `explain`, `restore --dry-run` and the
+// restore itself ask the same pure function.
+//
+// What was committed by an instant T is, as PostgreSQL defines it for recovery_target_time: in the
+// order of the log, everything before the first commit whose time is later than T. A database's
+// clock can step, so times need not ascend.
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "engine/log_search.hpp"
+#include "repo/log_windows.hpp"
+
+namespace asb {
+
+// A part of the log to read. 32 bytes: there may be a million.
+struct PlannedSpan {
+    std::uint32_t span = 0;  // index into DatabaseLog::spans
+    LogRange range;          // what of it is needed, on the plan's way; the next one goes on there
+};
+
+struct RecoveryPlan {
+    std::size_t log = 0;  // index into LogHistory::logs
+    LogTarget target;
+    LogBase base;
+    // In order, without a gap: first what the base itself holds, then the fewest others. Reading
+    // them to the end is enough; the stop may come before.
+    std::vector<PlannedSpan> spans;
+    LogPoint end;                     // of the last span; the base's consistent point without any
+    std::vector<LogBranch> branches;  // of the lines on the way to end.line
+    // The way ends on a line that a newer one has left: it reaches what only that older line has.
+    std::optional<LogBranch> left_behind;
+    // Where the exact stop is looked for.
+    struct Search {
+        std::size_t first = 0;  // index into `spans`: the first one to feed into LogSearch
+        LogPoint from;          // within what that span holds, and perhaps before its `range`
+        LogPoint until;         // nothing after it needs to be fed
+    };
+    Search search;
+};
+
+// A point that can be reached, nearest to one that cannot.
+struct ReachableInstant {
+    std::size_t log = 0;     // index into LogHistory::logs
+    std::uint32_t base = 0;  // index into LogHistory::backups
+    CommitTime time{};
+    LogPoint point;
+};
+
+struct Unreachable {
+    enum class Why {
+        no_base,       // no full backup from which a log goes on
+        unknown_line,  // nothing is known of the line that the target names
+        before_first,  // before the first base is consistent
+        gap,           // between two windows
+        after_end,     // later than what is kept
+        no_name,       // all that is kept was searched for the name
+    };
+    Why why = Why::no_base;
+    std::optional<LogGap> gap;  // what is missing after `before`
+    std::optional<ReachableInstant> before;
+    std::optional<ReachableInstant> after;
+};
+
+using Planned = std::variant<RecoveryPlan, Unreachable>;
+
+// Time: the newest log and line on which it can be reached, there the newest base that was
+// consistent by then, on all that follows it until the first commit after the target or, where
+// there is none, until nothing that was committed by then can be missing.
+// Position: on the line it names, or with line 0 on the newest one; in the newest log, or an older
+// one of the same database.
+// Latest: as far as one gets from the newest base.
+// Name: a plan as of the first attempt of plan_name.
+Planned plan_recovery(const LogHistory& history, const LogTarget& target);
+
+// No time says where a name is: it has to be looked for, from one base after the other. Attempt 0
+// is from the newest base; each further one goes back to the next older base, and searches from
+// there to where the attempt before began, or as far as one gets. Where the name is found,
+// plan_recovery to that position gives the plan to follow.
+Planned plan_name(const LogHistory& history, const LogTarget& target, std::size_t attempt);
+
+}  // namespace asb
