@@ -13,6 +13,10 @@ Status RestoreSession::begin_slice(const LogRange& /*range*/) {
     return fail(Code::usage, "this restore takes no log");
 }
 
+Status RestoreSession::begin_link() {
+    return fail(Code::usage, "this restore takes one backup");
+}
+
 Result<std::unique_ptr<BackupSession>> Engine::open_incremental(SessionContext /*context*/) {
     return fail(Code::usage, "{} has no log to take an incremental backup from", name());
 }
@@ -21,9 +25,26 @@ Result<FollowerOpening> Engine::follow(SessionContext /*context*/) {
     return fail(Code::usage, "{} has no log to follow", name());
 }
 
+Result<std::vector<std::string>> Engine::release_log(SessionContext /*context*/) {
+    return std::vector<std::string>();
+}
+
 Result<std::unique_ptr<LogSearch>> Engine::search_log(const LogTarget& /*target*/,
                                                       const Json& /*facts*/) {
     return fail(Code::usage, "{} has no log to search", name());
+}
+
+Result<std::unique_ptr<LogFileNames>> Engine::log_file_names(const Json& /*facts*/) const {
+    return fail(Code::usage, "{} keeps its log in no files", name());
+}
+
+Result<std::unique_ptr<LogFiles>> Engine::make_log_files(const Json& /*facts*/,
+                                                         LogFilesOptions /*options*/) const {
+    return fail(Code::usage, "{} keeps its log in no files", name());
+}
+
+std::optional<LogPoint> Engine::log_entry(std::string_view /*name*/, const Json& /*facts*/) const {
+    return std::nullopt;
 }
 
 Result<LogPoint> Engine::parse_position(std::string_view text) const {

@@ -2,6 +2,7 @@
 // Why this exists: what backing up a source (a database, a set of files) has in common, so that a
 // new source is one folder and one line in app/drivers.cpp.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,6 +17,7 @@
 #include "base/settings.hpp"
 #include "base/stop.hpp"
 #include "codec/tar.hpp"
+#include "engine/log_files.hpp"
 #include "engine/log_follower.hpp"
 #include "engine/log_search.hpp"
 
@@ -56,6 +58,9 @@ struct SessionContext {
     std::string new_log_id = {};
     // A full backup: the source is to keep its log from now on, since incremental ones follow.
     bool keep_log = false;
+    // An incremental backup of a source without a log: a small entry of the backup that this one
+    // goes on from, by its name; nullopt when that has none. Empty: there is no such backup.
+    std::function<Result<std::optional<std::string>>(const std::string& entry)> parent_entry = {};
 
     // The tail of this identity; null when the repository has none.
     [[nodiscard]] const LogTail* tail_of(std::string_view identity) const;
@@ -79,6 +84,8 @@ class BackupSession {
     // nothing can go on from the tail (a slot that was lost, a log that was removed or rewound,
     // another database), for the operator. Then only a full backup helps.
     [[nodiscard]] virtual std::optional<std::string> gap() const { return std::nullopt; }
+    // Of an incremental session without a gap, from its opening on: the tail that it goes on from.
+    [[nodiscard]] virtual const LogTail* goes_on_from() const { return nullptr; }
 };
 
 // An entry of a stored archive, as its inner manifest has it.
@@ -90,13 +97,13 @@ struct StoredEntry {
 
 // How a restore goes on after its full backup.
 struct Recovery {
-    LogStop stop;
-    // The line on which it stops, and how that came from the base's.
-    std::vector<LogBranch> branches;
+    std::optional<LogStop> stop;  // absent: where the backup itself is consistent
+    std::uint32_t line = 0;       // on which it stops
     // For an engine whose server fetches its log itself (Engine::fetches_log): the command that
-    // fetches one file, with the server's placeholders in it, and what that command reads: secret,
-    // for a file that only the server's user can read.
+    // fetches one file, with the server's placeholders in it, the one to run at the end, and what
+    // they read: secret, for a file that only the server's user can read.
     std::string fetch_command;
+    std::string end_command;
     Secret fetch_source;
     // For people: "2024-01-15T14:30:00Z", as the target was said.
     std::string target;
@@ -140,6 +147,9 @@ class RestoreSession : public EntrySink {
     // What comes from now on is the log in `range`, which goes on where what came before ends:
     // entries as an incremental backup holds them. Here: `usage`, since this session takes none.
     virtual Status begin_slice(const LogRange& range);
+    // What comes from now on are the entries of the next backup of the chain, as an incremental one
+    // of this source holds them. Here: `usage`, since this session takes none.
+    virtual Status begin_link();
     // Everything has arrived and the archive is proved to its last byte: check it, then the one
     // short step.
     virtual Status publish() = 0;
@@ -184,6 +194,9 @@ class Engine {
     virtual Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context);
     // Goes on from context.tails as open_incremental does. Here: `usage`.
     virtual Result<FollowerOpening> follow(SessionContext context);
+    // Takes away what the source keeps for the logs of context.tails (a replication slot): nothing
+    // will go on from them any more. Names what went. Here: nothing.
+    virtual Result<std::vector<std::string>> release_log(SessionContext context);
     // A search for `target` in this engine's log; `facts` are a manifest's of this engine. Here:
     // `usage`.
     virtual Result<std::unique_ptr<LogSearch>> search_log(const LogTarget& target,
@@ -191,6 +204,15 @@ class Engine {
     // Whether the server of a restored copy fetches its log itself (Recovery::fetch_command);
     // otherwise the restore pushes it (RestoreSession::begin_slice).
     [[nodiscard]] virtual bool fetches_log() const { return false; }
+    // The files that such a server asks for, and ranges of the log as those files. `facts`: of a
+    // manifest of this engine. Here: `usage`.
+    virtual Result<std::unique_ptr<LogFileNames>> log_file_names(const Json& facts) const;
+    virtual Result<std::unique_ptr<LogFiles>> make_log_files(const Json& facts,
+                                                             LogFilesOptions options) const;
+    // Where in the log the data of this entry of an archive begins; nullopt for an entry that holds
+    // no log. MongoDB, whose entries follow each other without saying where they are: line 0 and 0.
+    [[nodiscard]] virtual std::optional<LogPoint> log_entry(std::string_view name,
+                                                            const Json& facts) const;
     // A position as this database's people write it ("0/2000028", "1795379725:3"), and back. `line`
     // of what is parsed is 0: not said. Here: `usage`, and the numbers.
     virtual Result<LogPoint> parse_position(std::string_view text) const;

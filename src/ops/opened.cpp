@@ -20,15 +20,19 @@ class AbsentKey final : public KeyProvider {
 
 }  // namespace
 
+std::unique_ptr<KeyProvider> reading_key(const OpsContext& context) {
+    auto provider = open_key_provider(context);
+    if (provider) return std::move(*provider);
+    return std::make_unique<AbsentKey>(provider.error());
+}
+
 Result<OpenedBackup> open_backup(const OpsContext& context, const std::string& reference) {
     OpenedBackup opened;
     ASB_TRY(const auto resolved, resolve_backup(context, reference));
     ASB_TRY(opened.store, resolved.place.driver->open_reader(resolved.place.location));
     opened.name = resolved.name;
-    auto provider = open_key_provider(context);
-    AbsentKey absent(provider ? Error{} : provider.error());
-    ASB_TRY(opened.archive,
-            open_archive(*opened.store, opened.name, provider ? provider->get() : &absent));
+    const auto provider = reading_key(context);
+    ASB_TRY(opened.archive, open_archive(*opened.store, opened.name, provider.get()));
     return opened;
 }
 

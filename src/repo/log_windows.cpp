@@ -1,7 +1,7 @@
 #include "repo/log_windows.hpp"
 
 #include <algorithm>
-#include <memory>
+#include <utility>
 
 namespace asb {
 namespace {
@@ -16,6 +16,12 @@ CommitTime last_commit(const LogTrack& track, const LogTrack::Reach& reach, std:
 bool is_part_of(const LogTrack::Reach& reach, const LogBase& base, const LogWindow& window) {
     return window.to == reach.end && window.from_time <= base.consistent_at &&
            window.to_time >= reach.time;
+}
+
+bool is_told(const LogWindow& window, const std::vector<LogWindow>& windows) {
+    return std::ranges::any_of(windows, [&](const LogWindow& other) {
+        return other.from_time <= window.from_time && other.to_time >= window.to_time;
+    });
 }
 
 std::vector<LogGap> gaps_of(const LogTrack& track) {
@@ -57,14 +63,15 @@ LogWindows windows_of(const LogTrack& track) {
 
 LogWindows restorable_windows(const DatabaseLog& log) {
     LogWindows all;
-    std::vector<std::unique_ptr<LogTrack>> newer;
+    std::vector<LogTrack> newer;
     for (const auto line : lines_of(log)) {
-        auto track = std::make_unique<LogTrack>(log, line);
+        LogTrack track(log, line);
         std::optional<std::uint64_t> common;
-        for (const auto& other : newer) common = std::max(common, common_until(*other, *track));
-        const auto found = windows_of(*track);
+        for (const auto& other : newer) common = std::max(common, common_until(other, track));
+        const auto found = windows_of(track);
         for (const auto& window : found.windows)
-            if (!common || window.to.at > *common) all.windows.push_back(window);
+            if (!common || window.to.at > *common || !is_told(window, all.windows))
+                all.windows.push_back(window);
         for (const auto& gap : found.gaps)
             if (!common || gap.from.at > *common) all.gaps.push_back(gap);
         newer.push_back(std::move(track));

@@ -1,6 +1,6 @@
 #include "repo/manifest_log.hpp"
 
-#include "repo/json_fields.hpp"
+#include "repo/log_json.hpp"
 
 namespace asb {
 namespace {
@@ -10,67 +10,6 @@ constexpr std::size_t kRangesMax = 100;
 
 std::int64_t microseconds(CommitTime time) {
     return time.time_since_epoch().count();
-}
-
-Json to_json(const LogRange& range) {
-    return {{"line", line_text(range.line)},
-            {"start", point_text(range.start)},
-            {"end", point_text(range.end)}};
-}
-
-Json to_json(const LogBranch& branch) {
-    return {{"line", line_text(branch.line)},
-            {"parent", line_text(branch.parent)},
-            {"at", point_text(branch.at)}};
-}
-
-// The members that this document alone has.
-class LogFields : public Fields {
-  public:
-    using Fields::Fields;
-    std::uint32_t line(const char* key) { return parsed(key, parse_line(text(key))); }
-    std::uint64_t point(const char* key) { return parsed(key, parse_point(text(key))); }
-    CommitTime time(const char* key) {
-        return CommitTime(std::chrono::microseconds(static_cast<std::int64_t>(number(key))));
-    }
-
-  private:
-    template <typename T>
-    T parsed(const char* key, std::optional<T> value) {
-        if (!value) bad(key);
-        return value.value_or(0);
-    }
-};
-
-Result<LogRange> parse_range(const Json& object, std::string_view what) {
-    LogFields fields(object, what);
-    const LogRange range{
-        .line = fields.line("line"), .start = fields.point("start"), .end = fields.point("end")};
-    if (range.end < range.start) fields.bad("end");
-    ASB_CHECK(fields.status());
-    return range;
-}
-
-Result<LogBranch> parse_branch(const Json& object, std::string_view what) {
-    LogFields fields(object, what);
-    const LogBranch branch{
-        .line = fields.line("line"), .parent = fields.line("parent"), .at = fields.point("at")};
-    if (branch.parent >= branch.line) fields.bad("parent");
-    ASB_CHECK(fields.status());
-    return branch;
-}
-
-template <typename T>
-Status parse_list(Fields& fields, const char* key, std::string_view what,
-                  Result<T> (*parse)(const Json&, std::string_view), std::vector<T>& out) {
-    const Json list = fields.array(key);
-    if (list.size() > kRangesMax) fields.bad(key);
-    ASB_CHECK(fields.status());
-    for (const auto& item : list) {
-        ASB_TRY(auto value, parse(item, what));
-        out.push_back(std::move(value));
-    }
-    return {};
 }
 
 Status parse_consistent(LogFields& fields, std::string_view what, LogFacts& facts) {
@@ -123,7 +62,8 @@ Result<ManifestLog> parse_manifest_log(const Json& object, std::string_view what
     facts.identity = fields.text("identity");
     ASB_CHECK(parse_list(fields, "ranges", what, parse_range, facts.ranges));
     ASB_CHECK(parse_list(fields, "branches", what, parse_branch, facts.branches));
-    if (!are_contiguous(facts.ranges)) fields.bad("ranges");
+    if (!are_contiguous(facts.ranges) || facts.ranges.size() > kRangesMax) fields.bad("ranges");
+    if (facts.branches.size() > kRangesMax) fields.bad("branches");
     facts.times = {.commits = fields.number("commits"),
                    .newest_commit = fields.time("newest_commit_us"),
                    .covered_until = fields.time("covered_until_us")};

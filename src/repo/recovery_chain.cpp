@@ -79,7 +79,7 @@ class Chain {
         while (needed > 0 && !span(needed - 1).has_commits()) --needed;
         for (auto i = needed == 0 ? 0 : needed - 1; i < links_.size(); ++i)
             if (!track_.is_cut_short(links_[i]) && span(i).covered_until >= target_.time)
-                return keep(std::max(i + 1, needed));
+                return keep(i + 1);
     }
     void keep(std::size_t count) {
         links_.resize(count);

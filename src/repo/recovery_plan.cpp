@@ -23,14 +23,12 @@ bool is_within(const LogTarget& target, const LogBase& base, const LogTrack::Rea
     return true;
 }
 
-// The branch at which `newer` leaves `track` before `end`.
-std::optional<LogBranch> left_before(const LogTrack& track, const LogTrack& newer,
+std::optional<LogBranch> left_before(const LogTrack& track, const LogTrack& newest,
                                      std::uint64_t end) {
-    const auto common = common_until(track, newer);
+    const auto common = common_until(track, newest);
     if (!common || *common >= end) return std::nullopt;
-    for (const auto& branch : newer.branches_to(newer.segments().back().line))
-        if (branch.at >= *common) return branch;
-    return std::nullopt;
+    return LogBranch{
+        .line = newest.segments().back().line, .parent = newest.line_at(*common), .at = *common};
 }
 
 std::optional<RecoveryPlan> plan_on(const LogTrack& track, const LogTarget& target) {
@@ -53,13 +51,13 @@ std::vector<std::uint32_t> lines_for(const DatabaseLog& log, const LogTarget& ta
 }
 
 std::optional<RecoveryPlan> plan_in(const DatabaseLog& log, const LogTarget& target) {
-    const auto lines = lines_for(log, target);
-    for (const auto line : lines) {
+    const auto newest = lines_of(log).front();
+    for (const auto line : lines_for(log, target)) {
         const LogTrack track(log, line);
         auto plan = plan_on(track, target);
         if (!plan) continue;
-        if (line != lines.front())
-            plan->left_behind = left_before(track, LogTrack(log, lines.front()), plan->end.at);
+        if (line != newest)
+            plan->left_behind = left_before(track, LogTrack(log, newest), plan->end.at);
         return plan;
     }
     return std::nullopt;

@@ -31,7 +31,8 @@ struct RecoveryPlan {
     std::vector<PlannedSpan> spans;
     LogPoint end;                     // of the last span; the base's consistent point without any
     std::vector<LogBranch> branches;  // of the lines on the way to end.line
-    // The way ends on a line that a newer one has left: it reaches what only that older line has.
+    // Set when the way goes beyond what the newest line (`line`) has: that has the same up to `at`
+    // only, a place on `parent`. What is restored then holds what was given up at a promotion.
     std::optional<LogBranch> left_behind;
     // Where the exact stop is looked for.
     struct Search {

@@ -68,13 +68,40 @@ Result<std::unique_ptr<StoredObject>> open_body(StoreReader& store, const Manife
 
 }  // namespace
 
+namespace {
+
+Result<OpenArchive> open_rest(StoreReader& store, std::string_view name, OpenArchive archive) {
+    ASB_TRY(archive.index, load_index(store, archive.read, name));
+    ASB_TRY(archive.body, open_body(store, archive.read.manifest, name));
+    return archive;
+}
+
+}  // namespace
+
 Result<OpenArchive> open_archive(StoreReader& store, std::string_view name, KeyProvider* provider) {
     OpenArchive archive;
     ASB_TRY(archive.read, load_manifest(store, name));
     ASB_TRY(archive.keys, authenticated_keys(archive.read, provider));
-    ASB_TRY(archive.index, load_index(store, archive.read, name));
-    ASB_TRY(archive.body, open_body(store, archive.read.manifest, name));
-    return archive;
+    return open_rest(store, name, std::move(archive));
+}
+
+Result<OpenArchive> open_archive_with(StoreReader& store, std::string_view name,
+                                      const BodyKeys* keys) {
+    OpenArchive archive;
+    ASB_TRY(archive.read, load_manifest(store, name));
+    if ((keys != nullptr) != archive.read.manifest.encryption.has_value())
+        return fail(Code::wrong_key, "the keys at hand are not those of {}", name);
+    if (keys != nullptr) {
+        ASB_CHECK(authenticate(archive.read, *keys));
+        archive.keys = *keys;
+    }
+    return open_rest(store, name, std::move(archive));
+}
+
+Result<std::optional<BodyKeys>> backup_keys(StoreReader& store, std::string_view name,
+                                            KeyProvider* provider) {
+    ASB_TRY(const auto read, load_manifest(store, name));
+    return authenticated_keys(read, provider);
 }
 
 Result<std::size_t> sweep_leftovers(StoreReader& reader, StoreEraser& eraser) {

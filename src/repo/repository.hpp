@@ -53,6 +53,14 @@ class PendingBackup {
 // was changed. `provider` may be null for a backup that is not encrypted.
 Result<OpenArchive> open_archive(StoreReader& store, std::string_view name, KeyProvider* provider);
 
+// The same with keys that were derived before; null for a backup that is not encrypted.
+Result<OpenArchive> open_archive_with(StoreReader& store, std::string_view name,
+                                      const BodyKeys* keys);
+// The keys of an encrypted backup, authenticated against its manifest; nullopt: it is not
+// encrypted. Takes as long as the key's stretching does.
+Result<std::optional<BodyKeys>> backup_keys(StoreReader& store, std::string_view name,
+                                            KeyProvider* provider);
+
 // Removes what crashed runs left behind: temporaries of dead writers, and objects that never got
 // their manifest. Returns how many objects went.
 Result<std::size_t> sweep_leftovers(StoreReader& reader, StoreEraser& eraser);

@@ -116,17 +116,14 @@ SELECT start_lsn, end_lsn, prev_lsn, xid, record_length,
 FROM pg_get_wal_records_info('{}', '{}') ORDER BY start_lsn)";
 
 class PostgresWal : public ::testing::TestWithParam<Subject> {
-  protected:
-    // The server's major is asked for by its name in the environment.
-    PostgresWal() { choose_major(); }
+  public:
     ~PostgresWal() override { unsetenv("ASB_POSTGRES_MAJOR"); }
 
-    static void choose_major() {
-        setenv("ASB_POSTGRES_MAJOR", std::to_string(GetParam().major).c_str(), 1);
-    }
+  protected:
     static std::uint64_t segment_bytes() { return GetParam().segment_mib * kMiB; }
     static ServerOptions options() {
-        choose_major();
+        // The fixture asks the environment for the server's major.
+        setenv("ASB_POSTGRES_MAJOR", std::to_string(GetParam().major).c_str(), 1);
         return {.initdb_arguments = {fmt::format("--wal-segsize={}", GetParam().segment_mib)},
                 .settings = {"wal_level=logical", "max_prepared_transactions=5", "TimeZone=UTC",
                              "wal_keep_size=1GB", "max_wal_size=2GB"}};

@@ -44,20 +44,22 @@ FileReader::FileReader(SessionContext& context, const ReadHook& hook)
 Result<ReadOutcome> FileReader::store(
     int fd, const std::string& path, EntryHeader header,
     const std::function<void(EntryHeader&, const struct stat&)>& fill, bool may_grow,
-    EntrySink& sink) {
-    const Source source{fd, path, may_grow};
+    EntrySink& sink, const ReadFrom& from) {
+    const Source source{fd, path, may_grow, from};
     ReadOutcome outcome;
     ASB_TRY(auto before, measure(source));
-    for (int reads = 1; size_of(before) <= kWholeReadBytesMax; ++reads) {
+    for (int reads = 1; size_of(before) <= from.offset + kWholeReadBytesMax; ++reads) {
         ASB_TRY(const auto read, read_whole(source, before));
         before = read.before;
-        const bool only_grew =
-            may_grow && read.after.st_size > before.st_size && block_.size() == size_of(before);
-        const bool still = unchanged(before, read.after) && block_.size() == size_of(before);
+        const bool is_full = from.offset + block_.size() == size_of(before);
+        const bool only_grew = may_grow && read.after.st_size > before.st_size && is_full;
+        const bool still = unchanged(before, read.after) && is_full;
         if (!still && !only_grew && reads < kReadsMax) {
             ASB_TRY(before, measure(source));
             continue;
         }
+        ASB_TRY(outcome.was_cut, was_cut(source, before));
+        if (outcome.was_cut) return outcome;
         if (!still) outcome = only_grew ? grew(before, read.after, true) : changed();
         fill(header, before);
         header.size = block_.size();
@@ -68,8 +70,10 @@ Result<ReadOutcome> FileReader::store(
         outcome.bytes = header.size;
         return outcome;
     }
+    ASB_TRY(outcome.was_cut, was_cut(source, before));
+    if (outcome.was_cut) return outcome;
     fill(header, before);
-    header.size = size_of(before);
+    header.size = size_of(before) - from.offset;
     ASB_CHECK(sink.begin(header));
     ASB_TRY(outcome, stream(source, before, sink));
     ASB_CHECK(sink.end());
@@ -85,10 +89,19 @@ Result<struct stat> FileReader::measure(const Source& source) {
     return info;
 }
 
+// Whether the file is no longer the one whose beginning is known.
+Result<bool> FileReader::was_cut(const Source& source, const struct stat& info) {
+    if (size_of(info) < source.from.offset) return true;
+    if (!source.from.is_unchanged) return false;
+    ASB_TRY(const bool unchanged, source.from.is_unchanged());
+    return !unchanged;
+}
+
 Result<FileReader::WholeRead> FileReader::read_whole(const Source& source, struct stat before) {
     block_.clear();
-    while (block_.size() < size_of(before)) {
-        ASB_TRY(const auto count, read_block(source, block_.size(), size_of(before)));
+    const auto from = source.from.offset;
+    while (from + block_.size() < size_of(before)) {
+        ASB_TRY(const auto count, read_block(source, from + block_.size(), size_of(before) - from));
         if (count == 0) break;
     }
     WholeRead read{.before = before};
@@ -117,7 +130,7 @@ Result<std::size_t> FileReader::read_block(const Source& source, std::uint64_t o
 Result<ReadOutcome> FileReader::stream(const Source& source, const struct stat& before,
                                        EntrySink& sink) {
     const auto size = size_of(before);
-    std::uint64_t offset = 0;
+    std::uint64_t offset = source.from.offset;
     while (offset < size) {
         block_.clear();
         ASB_TRY(const auto count, read_block(source, offset, size - offset));
@@ -137,6 +150,8 @@ Result<ReadOutcome> FileReader::stream(const Source& source, const struct stat& 
     struct stat after {};
     if (fstat(source.fd, &after) != 0)
         return errno_error(errno, "cannot read", printable(source.path));
+    ASB_TRY(const bool cut, was_cut(source, after));
+    if (cut) return changed();
     if (after.st_size > before.st_size) return grew(before, after, source.may_grow);
     return unchanged(before, after) ? ReadOutcome() : changed();
 }

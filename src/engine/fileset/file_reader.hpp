@@ -28,7 +28,15 @@ using ReadHook = std::function<void(ReadStep, const std::string& path)>;
 struct ReadOutcome {
     std::string note;         // "grew while ..."; empty when it kept still
     bool is_whole = true;     // false: what is stored may mix two moments, or end in zeros
+    bool was_cut = false;     // nothing is stored: what was to be gone on from is no longer there
     std::uint64_t bytes = 0;  // stored
+};
+
+// Where in a file the reading begins: what is before is known from an earlier time.
+struct ReadFrom {
+    std::uint64_t offset = 0;
+    // Whether what is before `offset` is still what it was; empty: nothing is before it.
+    std::function<Result<bool>()> is_unchanged = {};
 };
 
 // One thread at a time.
@@ -39,22 +47,24 @@ class FileReader {
     // Stores the open file `fd` (position 0, a regular file): header, data, end. `header` has
     // everything but size, owner, mode and times, which are those of the content that is stored:
     // `fill` sets them from a stat. `may_grow`: appending is this file's normal life, so the part
-    // that was there when it was opened is whole.
+    // that was there when it was opened is whole. With `from`, only what comes after its offset.
     Result<ReadOutcome> store(int fd, const std::string& path, EntryHeader header,
                               const std::function<void(EntryHeader&, const struct stat&)>& fill,
-                              bool may_grow, EntrySink& sink);
+                              bool may_grow, EntrySink& sink, const ReadFrom& from = {});
 
   private:
     struct Source {
         int fd;
         const std::string& path;
         bool may_grow;
+        const ReadFrom& from;
     };
     struct WholeRead {
         struct stat before {};
         struct stat after {};
     };
     Result<struct stat> measure(const Source& source);
+    static Result<bool> was_cut(const Source& source, const struct stat& info);
     Result<WholeRead> read_whole(const Source& source, struct stat before);
     Result<std::size_t> read_block(const Source& source, std::uint64_t offset,
                                    std::uint64_t bytes_max);

@@ -1,10 +1,13 @@
 #include "engine/fileset/fileset_engine.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "engine/fileset/environment.hpp"
 #include "engine/fileset/file_walk.hpp"
 #include "engine/fileset/fileset_restore.hpp"
 #include "engine/fileset/fileset_session.hpp"
+#include "engine/fileset/log_positions.hpp"
 #include "engine/fileset/words.hpp"
 
 namespace asb {
@@ -35,10 +38,12 @@ constexpr std::array<Option, 5> kOptions = {{
                 "ENCRYPTION_ENABLED=true"},
 }};
 
-constexpr std::array<Component, kAreas.size()> kComponents = {{
+constexpr std::array<Component, kAreas.size() + 2> kComponents = {{
     {kAreas[0].component, kAreas[0].prefix},
     {kAreas[1].component, kAreas[1].prefix},
     {kAreas[2].component, kAreas[2].prefix},
+    {kAreas[kLogArea].component, kPiecesPrefix},
+    {kAreas[kLogArea].component, kPositionsName},
 }};
 
 WalkRequest walk_request(const Settings& settings) {
@@ -80,6 +85,27 @@ Error all_unreadable(const FileSet& files) {
         error.fact +=
             fmt::format(" (and {} more; `check` names them)", files.unreadable.size() - 1);
     return error;
+}
+
+Result<std::vector<LogPosition>> parent_positions(const SessionContext& context) {
+    if (!context.parent_entry)
+        return fail(Code::not_found, "there is no backup that logs can go on from");
+    ASB_TRY(const auto text, context.parent_entry(std::string(kPositionsName)));
+    if (!text) return fail(Code::not_found, "the backup before this one has no {}", kPositionsName);
+    return parse_positions(*text);
+}
+
+// What the backup before this one has of the logs. Where that cannot be told, nothing: then they
+// are stored whole.
+Result<KnownLogs> known_logs(const FileSet& files, const SessionContext& context) {
+    if (std::ranges::none_of(files.entries,
+                             [](const Found& found) { return found.type == EntryType::file; }))
+        return KnownLogs();
+    auto positions = parent_positions(context);
+    if (positions.ok()) return KnownLogs(std::move(positions.value()));
+    if (positions.error().code == Code::interrupted) return positions.error();
+    context.log.debug("all logs are stored whole: {}", positions.error().fact);
+    return KnownLogs();
 }
 
 using Verdict = CheckLine::Verdict;
@@ -144,6 +170,17 @@ class FilesetEngine final : public Engine {
         ASB_CHECK(check_clash(files, environment));
         return std::unique_ptr<BackupSession>(std::make_unique<FilesetSession>(
             std::move(files), std::move(environment), std::move(context), hook_));
+    }
+
+    Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context) override {
+        auto request = walk_request(settings_);
+        for (std::size_t area = 0; area < kAreas.size(); ++area)
+            if (area != kLogArea) request.paths.at(area).clear();
+        ASB_TRY(auto files, walk(request, context.stop));
+        if (!files.unreadable.empty()) return all_unreadable(files);
+        ASB_TRY(auto known, known_logs(files, context));
+        return std::unique_ptr<BackupSession>(std::make_unique<FilesetSession>(
+            std::move(files), RecordedEnvironment{}, std::move(context), hook_, std::move(known)));
     }
 
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "base/fail_point.hpp"
@@ -16,6 +17,7 @@
 #include "engine/fileset/file_walk.hpp"
 #include "engine/fileset/pieces_restore.hpp"
 #include "engine/fileset/restore_folder.hpp"
+#include "engine/fileset/restored_logs.hpp"
 #include "engine/fileset/staging_tree.hpp"
 
 namespace asb::fileset {
@@ -46,11 +48,12 @@ std::string place_of(const RestoreRequest& request, const Area& area) {
     return request.files_dir + "/" + std::string(area.component);
 }
 
-// Bytes that the backup's facts name for `area`; 0 when they do not.
+// Bytes that the backup's facts name for `area`, whole; 0 when they do not.
 std::uint64_t known_bytes(const Json& facts, const Area& area) {
     const auto component = facts.find(std::string(area.component));
     if (!facts.is_object() || component == facts.end() || !component->is_object()) return 0;
-    const auto bytes = component->find("bytes");
+    auto bytes = component->find("whole_bytes");
+    if (bytes == component->end()) bytes = component->find("bytes");
     return bytes != component->end() && bytes->is_number_unsigned() ? bytes->get<std::uint64_t>()
                                                                     : 0;
 }
@@ -110,25 +113,32 @@ class FilesetRestore final : public RestoreSession {
         ASB_TRY(session->staging_, RestoreFolder::make(request.files_dir, session->context_.log));
         session->tree_ = std::make_unique<StagingTree>(
             session->staging_->fd(), session->staging_->path(), session->context_.stop);
+        session->logs_ = std::make_unique<RestoredLogs>(
+            session->staging_->fd(), session->staging_->path(), session->context_.stop);
         return std::unique_ptr<RestoreSession>(std::move(session));
     }
     ~FilesetRestore() override {
-        if (tree_ && !published_) tree_->unseal();
+        if (published_) return;
+        if (tree_) tree_->unseal();
+        if (logs_) logs_->unseal();
     }
     FilesetRestore(const FilesetRestore&) = delete;
     FilesetRestore& operator=(const FilesetRestore&) = delete;
 
+    Status begin_link() override { return logs_->begin_link(); }
     Status begin(const EntryHeader& header) override {
-        const auto name = header.name;
-        skipping_ = std::none_of(areas_.begin(), areas_.end(),
-                                 [&](const Area& area) { return name.starts_with(area.prefix); });
-        return skipping_ ? Status() : tree_->begin(header);
+        current_ = sink_of(header.name);
+        return current_ == nullptr ? Status() : current_->begin(header);
     }
-    Status write(Bytes bytes) override { return skipping_ ? Status() : tree_->write(bytes); }
-    Status end() override { return skipping_ ? Status() : tree_->end(); }
+    Status write(Bytes bytes) override {
+        return current_ == nullptr ? Status() : current_->write(bytes);
+    }
+    Status end() override { return current_ == nullptr ? Status() : current_->end(); }
 
     Status publish() override {
         ASB_CHECK(tree_->seal());
+        ASB_CHECK(logs_->seal());
+        not_whole_ = logs_->not_whole();
         ASB_CHECK(context_.stop.check());
         for (const auto& area : areas_) {
             if (auto status = put_in_place(area); !status.ok()) {
@@ -151,17 +161,14 @@ class FilesetRestore final : public RestoreSession {
             if (!move.kept.empty())
                 lines.push_back(fmt::format("what was in {} is kept as {}", printable(move.place),
                                             printable(move.kept)));
-        for (const auto& [name, target] : tree_->links())
-            if (leads_outside(name, target, request_.files_dir))
-                lines.push_back(fmt::format("the symbolic link {} leads outside {}: {}",
-                                            printable(name), printable(request_.files_dir),
-                                            printable(target)));
+        for (const auto* tree : {std::as_const(tree_).get(), logs_->tree()})
+            if (tree != nullptr) describe_links(*tree, lines);
         if (geteuid() != 0)
             lines.emplace_back("owners are not restored, since only root may give files away");
         return lines;
     }
 
-    [[nodiscard]] std::vector<std::string> incomplete() const override { return left_over_; }
+    [[nodiscard]] std::vector<std::string> incomplete() const override { return not_whole_; }
 
   private:
     // A step of publish, so that it can be taken back.
@@ -175,10 +182,27 @@ class FilesetRestore final : public RestoreSession {
     FilesetRestore(const RestoreRequest& request, SessionContext context)
         : request_(request), areas_(wanted_areas(request)), context_(std::move(context)) {}
 
+    EntrySink* sink_of(const std::string& name) {
+        const bool is_of_logs = name == kPositionsName || name.starts_with(kPiecesPrefix);
+        for (const auto& area : areas_) {
+            const bool is_logs = area.prefix == kAreas[kLogArea].prefix;
+            if (is_logs && (is_of_logs || name.starts_with(area.prefix))) return logs_.get();
+            if (name.starts_with(area.prefix)) return tree_.get();
+        }
+        return nullptr;
+    }
+
+    [[nodiscard]] const StagingTree* tree_of(const Area& area) const {
+        return area.prefix == kAreas[kLogArea].prefix ? logs_->tree() : tree_.get();
+    }
+    [[nodiscard]] std::string staged_path(const Area& area) const {
+        const auto& above =
+            area.prefix == kAreas[kLogArea].prefix ? logs_->path() : staging_->path();
+        return above + "/" + std::string(area.component);
+    }
+
     Status put_in_place(const Area& area) {
-        Move move{.place = place_of(request_, area),
-                  .kept = {},
-                  .staged = staging_->path() + "/" + std::string(area.component)};
+        Move move{.place = place_of(request_, area), .kept = {}, .staged = staged_path(area)};
         if (access(move.staged.c_str(), F_OK) != 0) return {};
         if (is_occupied(move.place)) return exchange(std::move(move));
         if (const int error = fail_point("restore.publish"); error != 0)
@@ -238,14 +262,23 @@ class FilesetRestore final : public RestoreSession {
         for (auto& move : moves_) {
             if (move.kept.empty()) continue;
             if (const auto removed = remove_tree(move.kept); !removed.ok())
-                left_over_.push_back(fmt::format("{} is still there: {}", printable(move.kept),
+                not_whole_.push_back(fmt::format("{} is still there: {}", printable(move.kept),
                                                  removed.error().fact));
             move.kept.clear();
         }
     }
 
+    void describe_links(const StagingTree& tree, std::vector<std::string>& lines) const {
+        for (const auto& [name, target] : tree.links())
+            if (leads_outside(name, target, request_.files_dir))
+                lines.push_back(fmt::format("the symbolic link {} leads outside {}: {}",
+                                            printable(name), printable(request_.files_dir),
+                                            printable(target)));
+    }
+
     [[nodiscard]] std::string describe(const Area& area) const {
-        const auto totals = tree_->totals(area.component);
+        const auto* tree = tree_of(area);
+        const auto totals = tree == nullptr ? StagingTree::Totals{} : tree->totals(area.component);
         if (totals.files == 0) return fmt::format("{}: no files in this backup", area.component);
         return fmt::format("{}: {}, {}, in {}", area.component, counted(totals.files, "file"),
                            human_bytes(totals.bytes), printable(place_of(request_, area)));
@@ -255,10 +288,11 @@ class FilesetRestore final : public RestoreSession {
     const std::vector<Area> areas_;
     SessionContext context_;
     std::unique_ptr<RestoreFolder> staging_;
-    std::unique_ptr<StagingTree> tree_;
+    std::unique_ptr<StagingTree> tree_;  // of all but the logs
+    std::unique_ptr<RestoredLogs> logs_;
     std::vector<Move> moves_;
-    std::vector<std::string> left_over_;
-    bool skipping_ = false;
+    std::vector<std::string> not_whole_;  // and what is left over
+    EntrySink* current_ = nullptr;        // where the open entry goes; null: passed over
     bool published_ = false;
 };
 

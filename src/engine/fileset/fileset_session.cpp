@@ -12,12 +12,14 @@
 namespace asb::fileset {
 
 FilesetSession::FilesetSession(FileSet files, RecordedEnvironment environment,
-                               SessionContext context, ReadHook hook)
+                               SessionContext context, ReadHook hook,
+                               std::optional<KnownLogs> known)
     : files_(std::move(files)),
       environment_(std::move(environment)),
       context_(std::move(context)),
       hook_(std::move(hook)),
-      reader_(context_, hook_) {
+      reader_(context_, hook_),
+      logs_(reader_, std::move(known)) {
     for (const auto& warning : files_.warnings) facts_.warnings.push_back(warning.what);
     for (const auto& warning : environment_.warnings) facts_.warnings.push_back(warning);
 }
@@ -28,7 +30,8 @@ std::uint64_t FilesetSession::expected_bytes() const {
     for (const auto& found : files_.entries) {
         const Identity identity{found.area, found.info.st_dev, found.info.st_ino};
         if (found.type == EntryType::file && counted.insert(identity).second)
-            bytes += static_cast<std::uint64_t>(found.info.st_size);
+            bytes += found.area == kLogArea ? logs_.expected_bytes(found)
+                                            : static_cast<std::uint64_t>(found.info.st_size);
     }
     return bytes;
 }
@@ -42,33 +45,43 @@ std::vector<std::string> FilesetSession::plan() const {
     if (environment_.count != 0)
         lines.push_back(fmt::format("ENVIRONMENT_NAMES: {} settings, {}", environment_.count,
                                     human_bytes(environment_.text.size())));
+    if (logs_.is_incremental())
+        lines.push_back(fmt::format("of the logs only what was written since the last backup: {}",
+                                    human_bytes(expected_bytes())));
     return lines;
 }
 
 Status FilesetSession::write_entries(EntrySink& sink) {
     ASB_CHECK(store_environment(sink));
     for (const auto& found : files_.entries) ASB_CHECK(store(found, sink));
+    ASB_CHECK(logs_.finish(own_header(), sink));
     facts_.engine = summary();
     return {};
 }
 
 Status FilesetSession::store_environment(EntrySink& sink) {
     if (environment_.count == 0) return {};
-    EntryHeader header;
+    auto header = own_header();
     header.name = kEnvironmentName;
     header.size = environment_.text.size();
-    header.uid = geteuid();
-    header.gid = getegid();
-    header.user_name = owners_.user_name(geteuid());
-    header.group_name = owners_.group_name(getegid());
-    header.mtime_seconds =
-        std::chrono::floor<std::chrono::seconds>(now()).time_since_epoch().count();
     ASB_CHECK(sink.begin(header));
     ASB_CHECK(sink.write(as_bytes(environment_.text)));
     context_.progress.add(header.size);
     totals_[kConfigArea].entries += 1;
     totals_[kConfigArea].bytes += header.size;
     return sink.end();
+}
+
+// Of an entry that stands for no file: ours, as of now.
+EntryHeader FilesetSession::own_header() {
+    EntryHeader header;
+    header.uid = geteuid();
+    header.gid = getegid();
+    header.user_name = owners_.user_name(geteuid());
+    header.group_name = owners_.group_name(getegid());
+    header.mtime_seconds =
+        std::chrono::floor<std::chrono::seconds>(now()).time_since_epoch().count();
+    return header;
 }
 
 Status FilesetSession::store(const Found& found, EntrySink& sink) {
@@ -96,24 +109,39 @@ Status FilesetSession::store_file(const Found& found, EntrySink& sink) {
         return {};
     }
     ++totals_.at(found.area).entries;
-    if (info.st_nlink < 2) return store_content(found, fd.get(), sink);
+    if (info.st_nlink < 2) return store_content(found, fd.get(), info, sink);
     const auto [name, is_new] =
         stored_.try_emplace({found.area, info.st_dev, info.st_ino}, found.name);
-    if (is_new) return store_content(found, fd.get(), sink);
+    if (is_new) return store_content(found, fd.get(), info, sink);
+    if (found.area != kLogArea || !logs_.is_incremental())
+        return store_link(found, info, name->second, sink);
+    // The first name may have no entry that a link could lead to.
+    if (logs_.add_link(found.name, name->second)) return {};
+    return store_content(found, fd.get(), info, sink);
+}
+
+Status FilesetSession::store_link(const Found& found, const struct stat& info,
+                                  const std::string& first, EntrySink& sink) {
     auto header = header_of(found, info);
     header.type = EntryType::hard_link;
-    header.link_target = name->second;
+    header.link_target = first;
     return store_bare(header, sink);
 }
 
-Status FilesetSession::store_content(const Found& found, int fd, EntrySink& sink) {
-    const auto fill_header = [&](EntryHeader& header, const struct stat& info) {
-        fill(header, info);
+Status FilesetSession::store_content(const Found& found, int fd, const struct stat& info,
+                                     EntrySink& sink) {
+    const auto fill_header = [&](EntryHeader& header, const struct stat& now_at) {
+        fill(header, now_at);
     };
-    EntryHeader header;
-    header.name = found.name;
-    ASB_TRY(const auto outcome, reader_.store(fd, found.path, std::move(header), fill_header,
-                                              found.area == kLogArea, sink));
+    ReadOutcome outcome;
+    if (found.area == kLogArea) {
+        ASB_TRY(outcome, logs_.store(found, fd, info, fill_header, sink));
+    } else {
+        EntryHeader header;
+        header.name = found.name;
+        ASB_TRY(outcome,
+                reader_.store(fd, found.path, std::move(header), fill_header, false, sink));
+    }
     totals_.at(found.area).bytes += outcome.bytes;
     note(found, outcome);
     return {};
@@ -172,6 +200,7 @@ Json FilesetSession::summary() const {
     for (std::size_t area = 0; area < kAreas.size(); ++area)
         document[std::string(kAreas.at(area).component)] = {{"entries", totals_.at(area).entries},
                                                             {"bytes", totals_.at(area).bytes}};
+    if (logs_.is_incremental()) document["logs"]["whole_bytes"] = logs_.whole_bytes();
     return document;
 }
 

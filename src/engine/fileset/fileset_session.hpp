@@ -8,6 +8,7 @@
 #include "engine/fileset/environment.hpp"
 #include "engine/fileset/file_reader.hpp"
 #include "engine/fileset/file_walk.hpp"
+#include "engine/fileset/log_copy.hpp"
 #include "engine/fileset/owners.hpp"
 
 namespace asb::fileset {
@@ -17,8 +18,9 @@ inline constexpr std::string_view kEnvironmentName = "config/environment";
 
 class FilesetSession final : public BackupSession {
   public:
+    // `known`: of an incremental backup, the logs of the one before it; absent: a full one.
     FilesetSession(FileSet files, RecordedEnvironment environment, SessionContext context,
-                   ReadHook hook);
+                   ReadHook hook, std::optional<KnownLogs> known = std::nullopt);
 
     [[nodiscard]] std::uint64_t expected_bytes() const override;
     [[nodiscard]] std::vector<std::string> plan() const override;
@@ -40,7 +42,9 @@ class FilesetSession final : public BackupSession {
     };
     Status store(const Found& found, EntrySink& sink);
     Status store_file(const Found& found, EntrySink& sink);
-    Status store_content(const Found& found, int fd, EntrySink& sink);
+    Status store_content(const Found& found, int fd, const struct stat& info, EntrySink& sink);
+    Status store_link(const Found& found, const struct stat& info, const std::string& first,
+                      EntrySink& sink);
     Status store_environment(EntrySink& sink);
     Status store_bare(const EntryHeader& header, EntrySink& sink);
     Status not_opened(const Found& found, int error);
@@ -48,6 +52,7 @@ class FilesetSession final : public BackupSession {
     void note(const Found& found, const ReadOutcome& outcome);
     EntryHeader header_of(const Found& found, const struct stat& info);
     void fill(EntryHeader& header, const struct stat& info);
+    EntryHeader own_header();
     [[nodiscard]] Json summary() const;
 
     FileSet files_;
@@ -55,6 +60,7 @@ class FilesetSession final : public BackupSession {
     SessionContext context_;
     ReadHook hook_;
     FileReader reader_;
+    LogCopy logs_;
     Owners owners_;
     std::map<Identity, std::string> stored_;  // files with more than one name -> first name
     std::array<Totals, kAreas.size()> totals_{};

@@ -14,6 +14,7 @@ namespace {
 
 constexpr mode_t kPrivateFolder = 0700;
 constexpr mode_t kPrivateFile = 0600;
+constexpr std::size_t kCopyBytes = 1 * kMiB;
 
 bool is_root() {
     return geteuid() == 0;
@@ -83,7 +84,7 @@ Status StagingTree::check_name(const EntryHeader& header) const {
     return damaged(header, "is there twice");
 }
 
-Result<UniqueFd> StagingTree::open_parent(const std::string& name) {
+Result<UniqueFd> StagingTree::open_parent(const std::string& name) const {
     auto fd = open_no_symlinks(root_, split_name(name).folder, O_RDONLY | O_DIRECTORY);
     if (!fd.valid()) return failed("cannot open the folder of", name);
     return fd;
@@ -146,6 +147,75 @@ Status StagingTree::make_hard_link(const EntryHeader& header) {
     nodes_[header.name] = {.type = EntryType::file, .header = header};
     nodes_[header.name].header.size = 0;
     return {};
+}
+
+const EntryHeader* StagingTree::file(const std::string& name) const {
+    const auto node = nodes_.find(name);
+    const bool is_file = node != nodes_.end() && node->second.type == EntryType::file;
+    return is_file ? &node->second.header : nullptr;
+}
+
+Status StagingTree::adopt(StagingTree& from, const std::string& old_name,
+                          const std::string& new_name) {
+    const auto* file = from.file(old_name);
+    ASB_ASSERT(file != nullptr);
+    auto header = *file;
+    header.name = new_name;
+    ASB_CHECK(stop_.check());
+    ASB_CHECK(check_name(header));
+    ASB_CHECK(make_parents(new_name));
+    ASB_TRY(const auto old_parent, from.open_parent(old_name));
+    ASB_TRY(const auto new_parent, open_parent(new_name));
+    const std::string old_last(split_name(old_name).last), new_last(split_name(new_name).last);
+    if (renameat(old_parent.get(), old_last.c_str(), new_parent.get(), new_last.c_str()) != 0)
+        return failed("cannot move to", new_name);
+    from.nodes_.erase(old_name);
+    nodes_[new_name] = {.type = EntryType::file, .header = std::move(header)};
+    return {};
+}
+
+// A file of one of our trees. Its mode is the archive's, which may forbid us to open it.
+Result<UniqueFd> StagingTree::open_within(const std::string& name, int flags) const {
+    ASB_TRY(const auto parent, open_parent(name));
+    const std::string last(split_name(name).last);
+    if (fchmodat(parent.get(), last.c_str(), kPrivateFile, 0) != 0)
+        return failed("cannot open", name);
+    UniqueFd fd(openat(parent.get(), last.c_str(), flags | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.valid()) return failed("cannot open", name);
+    return fd;
+}
+
+Status StagingTree::append(const std::string& name, const StagingTree& pieces,
+                           const std::string& piece_name) {
+    const auto* piece = pieces.file(piece_name);
+    ASB_ASSERT(piece != nullptr && file(name) != nullptr);
+    ASB_TRY(const auto to, open_within(name, O_WRONLY | O_APPEND));
+    ASB_TRY(const auto from, pieces.open_within(piece_name, O_RDONLY));
+    if (const int error = fail_point("restore.file.append"); error != 0) {
+        errno = error;
+        return failed("cannot write", name);
+    }
+    ASB_CHECK(copy_to_end(to.get(), from.get()));
+    auto header = *piece;
+    header.name = name;
+    header.size += file(name)->size;
+    ASB_CHECK(set_attributes(to.get(), header, name));
+    nodes_[name].header = std::move(header);
+    return sync_fd(to.get(), path_ + "/" + printable(name));
+}
+
+Status StagingTree::copy_to_end(int to, int from) {
+    Buffer block(kCopyBytes);
+    while (true) {
+        ASB_CHECK(stop_.check());
+        block.clear();
+        const ssize_t count = read(from, block.tail().data(), block.room());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failed("cannot read", "a piece of a log");
+        if (count == 0) return {};
+        block.grow(static_cast<std::size_t>(count));
+        ASB_CHECK(write_all(to, block.view(), path_));
+    }
 }
 
 Status StagingTree::write(Bytes bytes) {

@@ -24,6 +24,15 @@ class StagingTree final : public EntrySink {
     Status begin(const EntryHeader& header) override;
     Status write(Bytes bytes) override;
     Status end() override;
+    // The file called `name`; null when there is none. Its size is what the headers said.
+    [[nodiscard]] const EntryHeader* file(const std::string& name) const;
+    // Moves the file `old_name` of `from`, a tree on the same file system, here.
+    Status adopt(StagingTree& from, const std::string& old_name, const std::string& new_name);
+    // Adds the file `piece_name` of `pieces` to the end of the file `name`, which takes its owner,
+    // mode and time.
+    Status append(const std::string& name, const StagingTree& pieces,
+                  const std::string& piece_name);
+
     // After the last entry: symbolic links, the folders' owners, modes and times; everything
     // synced.
     Status seal();
@@ -46,7 +55,9 @@ class StagingTree final : public EntrySink {
         bool is_implied = false;  // a folder known only from what is in it
     };
     [[nodiscard]] Status check_name(const EntryHeader& header) const;
-    Result<UniqueFd> open_parent(const std::string& name);
+    [[nodiscard]] Result<UniqueFd> open_parent(const std::string& name) const;
+    [[nodiscard]] Result<UniqueFd> open_within(const std::string& name, int flags) const;
+    Status copy_to_end(int to, int from);
     Status make_parents(const std::string& name);
     Status make_folder(const EntryHeader& header);
     Status make_file(const EntryHeader& header);

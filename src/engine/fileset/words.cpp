@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "engine/fileset/file_walk.hpp"
+#include "engine/fileset/log_positions.hpp"
 #include "engine/fileset/no_symlinks.hpp"
 
 namespace asb::fileset {
@@ -21,6 +22,11 @@ const Area* area_of(std::string_view name) {
     const auto* area = std::ranges::find_if(
         kAreas, [&](const Area& candidate) { return name.starts_with(candidate.prefix); });
     return area == kAreas.end() ? nullptr : area;
+}
+
+// What belongs to the logs and is no file of its own.
+bool is_of_logs(std::string_view name) {
+    return name == kPositionsName || name.starts_with(kPiecesPrefix);
 }
 
 bool is_wanted(const RestoreRequest& request, std::string_view name) {
@@ -95,9 +101,11 @@ bool any_means(const std::vector<std::string>& words, std::string_view name) {
 
 Result<std::vector<bool>> choose_files(const RestoreRequest& request,
                                        std::span<const StoredEntry> entries) {
+    const bool has_logs = is_wanted(request, kAreas[kLogArea].prefix);
     std::vector<bool> chosen(entries.size());
     for (std::size_t i = 0; i < entries.size(); ++i)
-        chosen[i] = request.only.empty() && is_wanted(request, entries[i].name);
+        chosen[i] = request.only.empty() && (is_wanted(request, entries[i].name) ||
+                                             (has_logs && is_of_logs(entries[i].name)));
     for (const auto& word : request.only) {
         bool found = false;
         for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -115,6 +123,10 @@ Result<std::vector<bool>> choose_files(const RestoreRequest& request,
 std::vector<ContentLine> list_files(std::span<const StoredEntry> entries) {
     std::vector<ContentLine> lines;
     for (const auto& entry : entries) {
+        if (const auto piece = parse_piece_name(entry.name))
+            lines.push_back({.kind = "piece",
+                             .name = fmt::format("{} from byte {}", piece->log, piece->offset),
+                             .bytes = entry.size});
         if (area_of(entry.name) == nullptr || entry.type == EntryType::folder) continue;
         lines.push_back({.kind = entry.type == EntryType::file ? "file" : "link",
                          .name = entry.name,

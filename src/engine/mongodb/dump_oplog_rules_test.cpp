@@ -85,6 +85,33 @@ TEST(OplogRules, NamesWhatARestoreCouldNotReplay) {
                       "auth", "renameCollection");
 }
 
+TEST(OplogRules, AfterACopyARenameWithinADatabaseIsFine) {
+    const auto check = [](const char* entry, const std::string& database) {
+        return check_oplog_entry(*from_json(entry), database, OplogRule::after_it);
+    };
+    const auto* within =
+        R"({"op":"c","ns":"auth.$cmd","o":{"renameCollection":"auth.a","to":"auth.b"}})";
+    const auto* between =
+        R"({"op":"c","ns":"auth.$cmd","o":{"renameCollection":"auth.a","to":"other.a"}})";
+    const auto* cap = R"({"op":"c","ns":"auth.$cmd","o":{"convertToCapped":"a","size":4096}})";
+    EXPECT_TRUE(check(within, "auth").ok());
+    EXPECT_TRUE(check(within, "").ok());
+    EXPECT_TRUE(check(cap, "").ok());
+    EXPECT_THAT(check(between, "").error().fact, HasSubstr("renameCollection on auth.a"));
+    EXPECT_THAT(check(between, "other").error().fact, HasSubstr("renameCollection on auth.a"));
+    EXPECT_TRUE(check(between, "third").ok());
+    EXPECT_EQ(check(between, "").error().hint, "take a full backup");
+    EXPECT_THAT(check(R"({"op":"u","ns":"admin.system.version","o":{"version":"8.0"}})", "auth")
+                    .error()
+                    .fact,
+                HasSubstr("version document"));
+    EXPECT_THAT(check(R"({"op":"c","ns":"auth.$cmd","o":{"createIndexes":"system.buckets.x"}})", "")
+                    .error()
+                    .fact,
+                HasSubstr("createIndexes"));
+    expect_impossible(cap, "", "convertToCapped");
+}
+
 TEST(OplogRules, WhatARestoreReplaysIsFine) {
     for (const auto* entry : {R"({"op":"c","ns":"auth.$cmd","o":{"create":"a"}})",
                               R"({"op":"c","ns":"auth.$cmd","o":{"drop":"a"}})",

@@ -24,6 +24,7 @@ class IncrementalSession final : public BackupSession {
     Status write_entries(EntrySink& sink) override;
     [[nodiscard]] const BackupFacts& facts() const override { return facts_; }
     [[nodiscard]] std::optional<std::string> gap() const override { return gap_; }
+    [[nodiscard]] const LogTail* goes_on_from() const override { return tail_; }
 
   private:
     Status prove();

@@ -5,6 +5,7 @@
 #include "engine/mongodb/dump_session.hpp"
 #include "engine/mongodb/import_dump.hpp"
 #include "engine/mongodb/incremental_session.hpp"
+#include "engine/mongodb/layout.hpp"
 #include "engine/mongodb/mongodb_check.hpp"
 #include "engine/mongodb/oplog_follower.hpp"
 #include "engine/mongodb/oplog_search.hpp"
@@ -55,6 +56,12 @@ class MongodbEngine final : public Engine {
     Result<std::unique_ptr<LogSearch>> search_log(const LogTarget& target,
                                                   const Json& /*facts*/) override {
         return search_oplog(target);
+    }
+    [[nodiscard]] std::optional<LogPoint> log_entry(std::string_view entry,
+                                                    const Json& /*facts*/) const override {
+        const auto parsed = parse_mongo_entry(entry);
+        const bool holds = parsed && parsed->kind == MongoEntry::Kind::oplog;
+        return holds ? std::optional(LogPoint{}) : std::nullopt;
     }
     [[nodiscard]] Result<LogPoint> parse_position(std::string_view text) const override {
         ASB_TRY(const OpTime optime, parse_optime(text));

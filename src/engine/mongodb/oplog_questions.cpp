@@ -15,7 +15,9 @@ constexpr const char* kSetId = "settings.replicaSetId";
 CommitTime settled_at(const MongoFacts& facts) {
     const bool knows_all =
         facts.kind == MongoFacts::Kind::primary && facts.majority_optime == facts.last_optime;
-    return knows_all ? facts.local_time : std::min(facts.local_time, facts.majority_write_time);
+    const Instant settled =
+        knows_all ? facts.local_time : std::min(facts.local_time, facts.majority_write_time);
+    return settled - std::chrono::milliseconds(1);  // more may be written within the same one
 }
 
 std::optional<std::string> object_id_at(const bson_t& document, const char* path) {

@@ -26,7 +26,7 @@ class OplogSearch final : public LogSearch {
 
     LogTarget target_;
     mongodb::BsonFramer framer_;
-    std::optional<LogPoint> reached_;  // the last entry, or where the first piece begins
+    LogPoint reached_;                 // the last entry, or where the first piece begins
     std::optional<EntryMark> newest_;  // of open_
     std::optional<CommitMark> open_;   // what further entries may belong to
     std::optional<CommitMark> last_in_;
@@ -34,7 +34,7 @@ class OplogSearch final : public LogSearch {
 };
 
 Status OplogSearch::feed(const LogPoint& start, Bytes bytes) {
-    if (!reached_) reached_ = start;
+    reached_ = std::max(reached_, start);
     return done() ? Status() : framer_.feed(bytes);
 }
 
@@ -47,7 +47,7 @@ Status OplogSearch::take(Bytes entry) {
         open_.reset();
         if (done()) return {};
     }
-    reached_ = std::max(*reached_, point);
+    reached_ = std::max(reached_, point);
     if (mark.kind != EntryMark::Kind::commit) return {};
     if (!open_) open_ = CommitMark{point, point, mark.wall};
     open_->end = point;
@@ -80,14 +80,14 @@ void OplogSearch::judge(const CommitMark& mark) {
 
 LogStop OplogSearch::stop_at(const std::optional<CommitMark>& first_out) const {
     if (first_out) return {.point = first_out->begin, .inclusive = false};
-    return {.point = *reached_, .inclusive = true};
+    return {.point = reached_, .inclusive = true};
 }
 
-// What is open when nothing more comes has ended.
+// What is open when nothing more comes has ended. Of nothing at all there is no stop.
 LogSearch::Found OplogSearch::found() const {
     Found found{.last_in = last_in_, .first_out = first_out_, .stop = {}, .names = 0};
     if (open_ && !first_out_) (is_out(*open_) ? found.first_out : found.last_in) = open_;
-    if (reached_) found.stop = stop_at(found.first_out);
+    if (reached_.at != 0) found.stop = stop_at(found.first_out);
     return found;
 }
 

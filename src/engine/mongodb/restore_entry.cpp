@@ -50,8 +50,8 @@ Result<Position> decide_base_end(const RestoreRequest& request, const Json& fact
     if (text.empty()) return Position{0};
     ASB_TRY(const auto end, parse_optime(text));
     const Position base_end = point_of(end);
-    if (!request.recovery) return base_end;
-    const auto& stop = request.recovery->stop;
+    if (!request.recovery || !request.recovery->stop) return base_end;
+    const LogStop& stop = *request.recovery->stop;
     const bool in_reach = stop.inclusive ? stop.point.at >= base_end : stop.point.at > base_end;
     if (in_reach) return base_end;
     return with_hint(fail(Code::unreachable_target, "the backup is of {}, later than {}{}", text,
@@ -131,8 +131,7 @@ Result<Decided> decide(const Settings& settings, const RestoreRequest& request, 
                                 .drop_old = request.drop_old,
                                 .has_oplog = !fact_text(facts, "end_optime").empty(),
                                 .base_end = base_end,
-                                .stop = request.recovery ? std::optional(request.recovery->stop)
-                                                         : std::nullopt},
+                                .stop = request.recovery ? request.recovery->stop : std::nullopt},
                     .replaces = {},
                     .address = url.address()};
     for (const auto& home : decided.options.scope.homes())

@@ -18,10 +18,6 @@ constexpr std::size_t kWarningsMax = 1000;  // one a broken file; the rest says 
 // is longer than this before libpq is asked again.
 constexpr milliseconds kTlsPollSlice{20};
 constexpr milliseconds kPollSlice{60'000};
-// The server gives up a client that is silent for wal_sender_timeout (60 s); a store that is slow
-// to take the last upload may hold us longer. Ten minutes still end a dead client's slot.
-constexpr std::string_view kSenderTimeout = " -c wal_sender_timeout=600000";
-
 milliseconds until(Deadline deadline) {
     const auto left = deadline - std::chrono::steady_clock::now();
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(left));
@@ -69,7 +65,10 @@ Result<ConninfoWords> connection_words(std::string_view conninfo,
     set_default_word(words, "keepalives_count", "3");
     if (options.mode == ConnectionOptions::Mode::replication) {
         set_word(words, "replication", "true");
-        set_word(words, "options", word(words, "options").append(kSenderTimeout));
+        set_word(
+            words, "options",
+            word(words, "options")
+                .append(fmt::format(" -c wal_sender_timeout={}", options.sender_timeout.count())));
     }
     return words;
 }

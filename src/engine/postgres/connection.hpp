@@ -33,6 +33,9 @@ struct ConnectionOptions {
     ConninfoWords overrides =
         {};                     // take the place of what the URL says, e.g. {"dbname", "template1"}
     bool check_version = true;  // refuse a server that is not kServerMajorMin to kServerMajorMax
+    // Of a replication connection: after how long a silent client is given up. A store that is slow
+    // to take the last upload may hold a backup for minutes; ten still end a dead client's slot.
+    std::chrono::milliseconds sender_timeout = std::chrono::minutes(10);
 };
 
 // Where a connection leads, for messages; no secret.

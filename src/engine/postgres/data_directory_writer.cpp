@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "codec/digest.hpp"
 #include "engine/postgres/data_directory_config.hpp"
+#include "engine/postgres/data_directory_recovery.hpp"
 #include "engine/postgres/tablespace_mark.hpp"
 
 namespace asb::postgres {
@@ -15,10 +16,7 @@ constexpr std::string_view kTablespaceMap = "tablespace_map";
 constexpr std::string_view kServerManifest = "backup_manifest";
 // pg_control is 8 KiB; a tablespace_map has a line of at most 1 KiB for each tablespace.
 constexpr std::size_t kHeldBytesMax = 16 * kMiB;
-
-bool is_held(std::string_view path) {
-    return path == kControlFile || path == kTablespaceMap;
-}
+constexpr std::string_view kAutoConf = "postgresql.auto.conf";
 
 // Takes `prefix` and a slash off the front of `path`; "" when nothing follows.
 std::optional<std::string_view> below(std::string_view prefix, std::string_view path) {
@@ -80,6 +78,11 @@ Status DataDirectoryWriter::begin(const EntryHeader& header) {
         return begin_in_tablespace(header, *path);
     if (header.name == "postgresql" && !open_is_file_) return {};
     return not_expected(header);
+}
+
+bool DataDirectoryWriter::is_held(std::string_view path) const {
+    return path == kControlFile || path == kTablespaceMap ||
+           (options_.recovery && path == kAutoConf);
 }
 
 Status DataDirectoryWriter::begin_in_base(const EntryHeader& header, std::string_view path) {
@@ -180,6 +183,9 @@ Status DataDirectoryWriter::complete() {
         ASB_CHECK(main_->tree().write_file(kTablespaceMap, rewritten));
     }
     ASB_CHECK(main_->tree().make_folder("pg_wal/archive_status"));
+    if (options_.recovery)
+        ASB_CHECK(write_recovery(main_->tree(), *options_.recovery,
+                                 std::move(held_[std::string(kAutoConf)])));
     ASB_TRY(auto lines, complete_configuration(main_->tree()));
     for (auto& line : lines) notes_.push_back(std::move(line));
     for (auto& line : configuration_warnings(main_->tree())) notes_.push_back(std::move(line));
@@ -213,6 +219,7 @@ void DataDirectoryWriter::describe() {
     report_.push_back(
         fmt::format("PostgreSQL{} data directory at {}; start it with: pg_ctl -D {} start{}",
                     version, directory(), shell_quote(directory()), as));
+    if (options_.recovery) report_.push_back(describe_recovery(*options_.recovery));
     for (const auto& place : options_.tablespaces)
         report_.push_back(fmt::format("tablespace {} is at {} (it was at {})", place.oid,
                                       place.new_path, place.old_path));

@@ -21,11 +21,12 @@ struct DataDirectoryOptions {
     std::vector<TablespacePlace> tablespaces;
     std::optional<Owner> owner;  // who the files shall belong to; nullopt: us
     unsigned jobs = 2;
-    bool force = false;              // move a data directory that is there aside
-    bool drop_old = false;           // and remove it at the end
-    bool durable = true;             // false for a throw-away copy: nothing is forced to disk
-    int major = 0;                   // for the report; 0: not known
-    std::vector<std::string> notes;  // lines for the report that are known beforehand
+    bool force = false;                // move a data directory that is there aside
+    bool drop_old = false;             // and remove it at the end
+    bool durable = true;               // false for a throw-away copy: nothing is forced to disk
+    std::optional<Recovery> recovery;  // goes on after the backup, at its server's first start
+    int major = 0;                     // for the report; 0: not known
+    std::vector<std::string> notes;    // lines for the report that are known beforehand
 };
 
 // Used once, from one thread; threads of its own only inside publish. Memory: a record of about
@@ -51,6 +52,8 @@ class DataDirectoryWriter final : public RestoreSession {
     DataDirectoryWriter(DataDirectoryOptions options, SessionContext context)
         : options_(std::move(options)), context_(std::move(context)) {}
     Status open_folders();
+    // Whether a file is kept in memory until the end.
+    [[nodiscard]] bool is_held(std::string_view path) const;
     Status begin_in_base(const EntryHeader& header, std::string_view path);
     Status begin_in_wal(const EntryHeader& header, std::string_view path);
     Status begin_in_tablespace(const EntryHeader& header, std::string_view path);

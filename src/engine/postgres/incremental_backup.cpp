@@ -1,9 +1,10 @@
 #include "engine/postgres/incremental_backup.hpp"
 
 #include "base/text.hpp"
-#include "codec/digest.hpp"
 #include "engine/postgres/log_slot.hpp"
 #include "engine/postgres/rehoming_sink.hpp"
+#include "engine/postgres/wal_continuation.hpp"
+#include "engine/postgres/wal_moment.hpp"
 #include "engine/postgres/wal_pieces.hpp"
 #include "engine/postgres/wal_stream.hpp"
 #include "engine/postgres/wal_trace.hpp"
@@ -17,19 +18,13 @@ constexpr std::chrono::seconds kNoWalMax{60};
 constexpr std::chrono::seconds kMomentMax{5};
 constexpr std::string_view kObjectInUse = "55006";
 
-std::string no_tail(const SessionContext& context, const ServerIdentity& server) {
-    if (context.tails.empty())
-        return "the repository holds no backup that an incremental one could go on from";
-    return fmt::format("the backups in the repository are of the system {}, and this server is {}",
-                       context.tails.front().identity, server.system_identifier);
-}
-
 // Takes WAL of one timeline after another into entries, and knows what is in it.
 class WalIntake {
   public:
-    WalIntake(EntrySink& sink, std::uint64_t segment_bytes, const LogPoint& start)
+    WalIntake(EntrySink& sink, std::uint64_t segment_bytes, const LogPoint& start,
+              WalReader::Start kind)
         : sink_(sink), segment_bytes_(segment_bytes) {
-        begin_line(start);
+        begin_line(start, kind);
     }
     Status take(Bytes bytes) {
         ASB_CHECK(trace_->feed(bytes));
@@ -41,22 +36,23 @@ class WalIntake {
         ASB_CHECK(push_small_entry(
             sink_, fmt::format("{}/{}", kWalFolder, history_file_name(change.branch.line)),
             change.history));
-        begin_line({change.branch.line, change.branch.at});
+        begin_line({change.branch.line, change.branch.at}, WalReader::Start::at_record);
         return {};
     }
     // Cuts off the record that is not complete.
     Status finish() { return end_line(trace_->boundary()); }
 
+    // Where the last complete record ends.
+    [[nodiscard]] Lsn boundary() const { return trace_->boundary(); }
     [[nodiscard]] const std::vector<LogRange>& ranges() const { return ranges_; }
     [[nodiscard]] std::uint64_t last_record() const { return last_record_; }
     [[nodiscard]] const LogTimes& times() const { return times_; }
     [[nodiscard]] const Json& proof() const { return proof_; }
 
   private:
-    void begin_line(const LogPoint& start) {
+    void begin_line(const LogPoint& start, WalReader::Start kind) {
         line_ = start;
-        trace_ =
-            std::make_unique<WalTrace>(segment_bytes_, Lsn{start.at}, WalReader::Start::at_record);
+        trace_ = std::make_unique<WalTrace>(segment_bytes_, Lsn{start.at}, kind);
         pieces_ = std::make_unique<WalPieces>(sink_, start.line, Lsn{start.at}, segment_bytes_);
     }
     Status end_line(Lsn end) {
@@ -94,7 +90,8 @@ class IncrementalSession final : public BackupSession {
         : context_(std::move(context)),
           connection_(std::move(connection)),
           server_(std::move(server)),
-          policy_(policy) {}
+          policy_(policy),
+          moment_(server_.in_recovery) {}
 
     // Looks for a gap, reading only.
     Status prepare();
@@ -103,13 +100,14 @@ class IncrementalSession final : public BackupSession {
     Status write_entries(EntrySink& sink) override;
     [[nodiscard]] const BackupFacts& facts() const override { return facts_; }
     [[nodiscard]] std::optional<std::string> gap() const override { return gap_; }
+    [[nodiscard]] const LogTail* goes_on_from() const override { return &tail_; }
     Status settle() override {
         return move_log_slot(connection_, facts_.log->log_id, facts_.log->end());
     }
 
   private:
-    Status prove_end();
     Status copy(WalStream& stream, WalIntake& intake);
+    Status take(WalStream& stream, const WalStream::Event& event, WalIntake& intake);
     Result<CommitTime> covered_until(WalStream& stream, WalIntake& intake);
     Result<std::unique_ptr<WalStream>> open_stream();
     void record(const WalIntake& intake, const WalStream& stream, CommitTime covered);
@@ -118,6 +116,7 @@ class IncrementalSession final : public BackupSession {
     Connection connection_;
     ServerIdentity server_;
     SlotPolicy policy_;
+    WalMoment moment_;
     LogTail tail_;
     LogJoint joint_;
     std::uint64_t expected_bytes_ = 0;
@@ -126,51 +125,11 @@ class IncrementalSession final : public BackupSession {
 };
 
 Status IncrementalSession::prepare() {
-    const auto* tail = context_.tail_of(server_.system_identifier);
-    if (tail == nullptr) {
-        gap_ = no_tail(context_, server_);
-        return {};
-    }
-    tail_ = *tail;
-    ASB_TRY(joint_, join_log(connection_, server_, tail_.end, tail_.branches));
-    if (!joint_.gap.empty()) {
-        gap_ = joint_.gap;
-        return {};
-    }
+    ASB_TRY(auto continuation, continue_wal(connection_, server_, context_.tails));
+    if (!continuation.gap.empty()) gap_ = std::move(continuation.gap);
+    tail_ = std::move(continuation.tail);
+    joint_ = std::move(continuation.joint);
     expected_bytes_ = server_.log_end.value - std::min(server_.log_end.value, tail_.end.at);
-    return prove_end();
-}
-
-// The bytes before the tail must be there, and be what they were: positions alone say nothing of a
-// server that was restored and went on writing over the same ones.
-Status IncrementalSession::prove_end() {
-    ASB_TRY(const auto proof, parse_wal_proof(tail_.tail));
-    if (proof.from.value >= tail_.end.at) return {};
-    WalStream stream(connection_, {}, joint_);
-    std::string bytes;
-    const auto read = [&]() -> Status {
-        ASB_CHECK(stream.start({tail_.end.line, proof.from.value}));
-        const auto wanted = tail_.end.at - proof.from.value;
-        while (bytes.size() < wanted) {
-            ASB_TRY(const auto event, stream.next(after(kNoWalMax)));
-            if (!event || event->change)
-                return fail(Code::database, "the server sends no WAL at {}",
-                            to_text(Lsn{stream.position().at}));
-            bytes += as_text(event->wal);
-        }
-        bytes.resize(wanted);
-        return stream.finish();
-    };
-    if (auto done = read(); !done.ok()) {
-        if (!stream.gap()) return done;
-        gap_ = stream.gap();
-        return {};
-    }
-    if (to_hex(sha256(as_bytes(bytes))) != proof.digest)
-        gap_ = fmt::format(
-            "the server's WAL before {} is not what it was when {} was taken: it was "
-            "restored from a copy",
-            to_text(Lsn{tail_.end.at}), tail_.written_by);
     return {};
 }
 
@@ -215,46 +174,40 @@ Status IncrementalSession::copy(WalStream& stream, WalIntake& intake) {
         if (!event)
             return fail(Code::database, "the server sends no WAL at {} in a minute",
                         to_text(Lsn{stream.position().at}));
-        if (event->change) ASB_CHECK(intake.change_line(*event->change));
-        if (!event->wal.empty()) {
-            ASB_CHECK(intake.take(event->wal));
-            context_.progress.add(event->wal.size());
-        }
+        ASB_CHECK(take(stream, *event, intake));
         if (event->keepalive && event->keepalive->reply_requested)
             ASB_CHECK(stream.report(Lsn{tail_.end.at}, Reply::not_needed));
     }
     return {};
 }
 
-// A time of the server's clock of which everything committed before has come. WAL says so when it
-// comes with the server's end; silence does when two answers follow each other without WAL between
-// them. A standby's clock says nothing of what its primary has committed.
+Status IncrementalSession::take(WalStream& stream, const WalStream::Event& event,
+                                WalIntake& intake) {
+    if (event.change) ASB_CHECK(intake.change_line(*event.change));
+    if (!event.wal.empty()) ASB_CHECK(intake.take(event.wal));
+    context_.progress.add(event.wal.size());
+    moment_.take(stream, event, intake.boundary());
+    return {};
+}
+
+// Goes on until a moment is known at the very end of what has come, as far as there is one.
 Result<CommitTime> IncrementalSession::covered_until(WalStream& stream, WalIntake& intake) {
-    std::optional<CommitTime> asked;
     const auto deadline = after(kMomentMax);
     while (!server_.in_recovery && std::chrono::steady_clock::now() < deadline) {
-        if (stream.server_time() != CommitTime{} &&
-            stream.server_end().value <= stream.position().at)
-            return stream.server_time();
+        const auto& known = moment_.known(intake.boundary());
+        if (known.time != CommitTime{} && known.at == intake.boundary()) break;
         ASB_CHECK(stream.report(Lsn{tail_.end.at}, Reply::wanted));
         ASB_TRY(const auto event, stream.next(deadline));
-        if (event && event->change) ASB_CHECK(intake.change_line(*event->change));
-        if (event && !event->wal.empty()) ASB_CHECK(intake.take(event->wal));
-        if (event && event->keepalive) {
-            if (asked) return *asked;
-            asked = event->keepalive->server_time;
-        } else {
-            asked.reset();
-        }
+        if (event) ASB_CHECK(take(stream, *event, intake));
     }
-    return CommitTime{};
+    return moment_.known(intake.boundary()).time;
 }
 
 Status IncrementalSession::write_entries(EntrySink& sink) {
     ASB_ASSERT(!gap_);
     connection_.take_warnings();
     ASB_TRY(const auto stream, open_stream());
-    WalIntake intake(sink, server_.wal_segment_bytes, tail_.end);
+    WalIntake intake(sink, server_.wal_segment_bytes, tail_.end, start_kind(tail_.tail));
     ASB_CHECK(
         sink.begin({.name = std::string(kWalFolder), .type = EntryType::folder, .mode = 0700}));
     ASB_CHECK(sink.end());

@@ -2,11 +2,17 @@
 
 #include <array>
 
+#include "base/text.hpp"
 #include "engine/postgres/incremental_backup.hpp"
 #include "engine/postgres/logical_choice.hpp"
 #include "engine/postgres/only_entries.hpp"
 #include "engine/postgres/postgres_check.hpp"
 #include "engine/postgres/restore_entry.hpp"
+#include "engine/postgres/restore_facts.hpp"
+#include "engine/postgres/wal_files.hpp"
+#include "engine/postgres/wal_follower.hpp"
+#include "engine/postgres/wal_log_search.hpp"
+#include "engine/postgres/wal_pieces.hpp"
 
 namespace asb {
 namespace {
@@ -58,6 +64,41 @@ class PostgresEngine final : public Engine {
     [[nodiscard]] bool has_log() const override { return true; }
     Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context) override {
         return open_wal_incremental(settings_, std::move(context));
+    }
+    [[nodiscard]] bool fetches_log() const override { return true; }
+    Result<std::unique_ptr<LogSearch>> search_log(const LogTarget& target,
+                                                  const Json& facts) override {
+        return search_wal(target, facts);
+    }
+    Result<std::unique_ptr<LogFileNames>> log_file_names(const Json& facts) const override {
+        return wal_file_names(facts);
+    }
+    Result<std::unique_ptr<LogFiles>> make_log_files(const Json& facts,
+                                                     LogFilesOptions options) const override {
+        return make_wal_files(facts, std::move(options));
+    }
+    [[nodiscard]] std::optional<LogPoint> log_entry(std::string_view name,
+                                                    const Json& facts) const override {
+        const auto segment_bytes = postgres::wal_segment_bytes(facts);
+        const auto piece = segment_bytes.ok() ? parse_wal_piece_name(name, *segment_bytes)
+                                              : std::optional<WalPieceName>();
+        if (!piece) return std::nullopt;
+        return LogPoint{piece->timeline, piece->start.value};
+    }
+    Result<LogPoint> parse_position(std::string_view text) const override {
+        const auto lsn = parse_lsn(text);
+        if (lsn.ok()) return LogPoint{0, lsn->value};
+        return with_hint(fail(Code::usage, "'{}' is not a WAL position", printable(text)),
+                         "write it as SELECT pg_current_wal_lsn() shows it: 0/2000028");
+    }
+    [[nodiscard]] std::string position_text(const LogPoint& point) const override {
+        return fmt::format("{} (timeline {})", asb::to_text(Lsn{point.at}), point.line);
+    }
+    Result<FollowerOpening> follow(SessionContext context) override {
+        return follow_wal(settings_, std::move(context));
+    }
+    Result<std::vector<std::string>> release_log(SessionContext context) override {
+        return drop_log_slots(settings_, std::move(context));
     }
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
         return plan_postgres_restore(settings_, request, facts);

@@ -10,6 +10,7 @@
 
 #include "base/text.hpp"
 #include "codec/digest.hpp"
+#include "engine/postgres/data_directory_recovery.hpp"
 #include "engine/postgres/server_error.hpp"
 
 namespace asb::postgres {
@@ -129,6 +130,9 @@ std::vector<std::string> PrivateInstance::settings() const {
         {"lc_messages", "C"},
     };
     if (options_.programs.major >= 17) values.emplace_back("event_triggers", "off");
+    if (options_.recovery)
+        for (auto& setting : recovery_settings(*options_.recovery))
+            values.push_back(std::move(setting));
     std::vector<std::string> arguments;
     for (const auto& [name, value] : values) {
         arguments.emplace_back("-c");

@@ -24,6 +24,7 @@ class PrivateInstance {
         std::string data_directory;
         std::optional<Owner> owner;
         unsigned jobs = 2;
+        std::optional<Recovery> recovery;
     };
     // Starts the server, waits until its recovery is done and it accepts connections. `database`
     // with the last lines of its log when it ends instead.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "engine/postgres/data_directory_recovery.hpp"
 #include "engine/postgres/data_directory_writer.hpp"
 #include "engine/postgres/restore_facts.hpp"
 #include "engine/postgres/restore_to_database.hpp"
@@ -65,6 +66,7 @@ Result<DirectoryPlan> decide_directory(const Settings& settings, const RestoreRe
     options.jobs = request.jobs;
     options.force = request.force;
     options.drop_old = request.drop_old;
+    options.recovery = request.recovery;
     options.major = plan.identity.major;
     options.notes = owner_notes(user, options.owner, plan.place.path);
     ASB_TRY(options.tablespaces, place_tablespaces(request, plan.place.path, facts));
@@ -88,6 +90,7 @@ RestorePlan describe(const DirectoryPlan& decided, std::uint64_t bytes) {
                                          place.new_path, place.old_path));
     plan.steps.emplace_back(
         "check every file against the server's own manifest, force all to disk");
+    if (options.recovery) plan.steps.push_back(describe_recovery(*options.recovery));
     plan.steps.push_back(
         fmt::format("put global/pg_control last and rename into place as {}", options.target));
     if (!decided.place.empty)
@@ -149,6 +152,7 @@ Result<DatabasePlan> decide_database(const Settings& settings, const RestoreRequ
     options.jobs = request.jobs;
     options.staging_base = staging_base(request.staging_dir);
     options.facts = facts;
+    options.recovery = request.recovery;
     ASB_CHECK(check_space(options.staging_base, staging_bytes(request, plan.identity),
                           "free some space there, or name another place with TMPDIR"));
     return plan;
@@ -254,7 +258,9 @@ void describe(const DatabasePlan& decided, std::uint64_t bytes, RestorePlan& pla
             fmt::format("open it with a private PostgreSQL {} server ({}{}), recovered to {}",
                         decided.identity.major, options.programs.folder,
                         options.owner ? ", as user " + options.owner->user : "",
-                        decided.identity.end_lsn.empty() ? "its end" : decided.identity.end_lsn)};
+                        options.recovery                   ? options.recovery->target
+                        : decided.identity.end_lsn.empty() ? "its end"
+                                                           : decided.identity.end_lsn)};
     if (!options.only.empty() && !options.logical)
         plan.steps.emplace_back(
             "parts of a physical backup come out of that server, so all of it has to be read");

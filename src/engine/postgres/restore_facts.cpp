@@ -25,6 +25,15 @@ Result<BackupIdentity> read_identity(const Json& facts) {
     return identity;
 }
 
+Result<std::uint64_t> wal_segment_bytes(const Json& facts) {
+    const auto found = facts.find("wal_segment_bytes");
+    const auto bytes = found != facts.end() && found->is_number_unsigned()
+                           ? found->get<std::uint64_t>()
+                           : std::uint64_t{0};
+    if (bytes >= kMiB && bytes <= kGiB && (bytes & (bytes - 1)) == 0) return bytes;
+    return fail(Code::damaged, "the manifest does not say how large the WAL segments are");
+}
+
 Status check_space(const std::string& path, std::uint64_t bytes, const char* hint) {
     ASB_TRY(const auto free, free_space(existing_ancestor(path)));
     if (free >= bytes) return {};

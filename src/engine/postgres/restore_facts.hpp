@@ -23,4 +23,7 @@ Result<BackupIdentity> read_identity(const Json& facts);
 // Refuses with `space` when less than `bytes` are free where `path` is or will be.
 Status check_space(const std::string& path, std::uint64_t bytes, const char* hint);
 
+// A power of two from 1 MiB to 1 GiB; `damaged` otherwise.
+Result<std::uint64_t> wal_segment_bytes(const Json& facts);
+
 }  // namespace asb::postgres

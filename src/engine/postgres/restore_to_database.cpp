@@ -32,7 +32,8 @@ Status DatabaseRestoreSession::prepare() {
     ASB_TRY(source_, PhysicalSource::make({.programs = options_.programs,
                                            .owner = options_.owner,
                                            .jobs = options_.jobs,
-                                           .facts = options_.facts},
+                                           .facts = options_.facts,
+                                           .recovery = options_.recovery},
                                           *area_, context_));
     return {};
 }

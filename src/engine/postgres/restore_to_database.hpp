@@ -32,6 +32,7 @@ struct DatabaseRestoreOptions {
     ServerPrograms programs;
     std::optional<Owner> owner;
     Json facts;
+    std::optional<Recovery> recovery;
     // Of a logical one:
     bool logical = false;
     ClientPrograms client;

@@ -29,6 +29,7 @@ Result<std::unique_ptr<PhysicalSource>> PhysicalSource::make(Options options, St
                                                         .force = false,
                                                         .drop_old = false,
                                                         .durable = false,
+                                                        .recovery = source->options_.recovery,
                                                         .major = source->options_.programs.major,
                                                         .notes = {}},
                                                        context));
@@ -40,7 +41,8 @@ Status PhysicalSource::open() {
     ASB_TRY(instance_, PrivateInstance::start({.programs = options_.programs,
                                                .data_directory = writer_->directory(),
                                                .owner = options_.owner,
-                                               .jobs = options_.jobs},
+                                               .jobs = options_.jobs,
+                                               .recovery = options_.recovery},
                                               area_, context_));
     return {};
 }

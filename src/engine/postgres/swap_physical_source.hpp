@@ -20,6 +20,7 @@ class PhysicalSource final : public CopySource {
         std::optional<Owner> owner;
         unsigned jobs = 2;
         Json facts;
+        std::optional<Recovery> recovery;
     };
     static Result<std::unique_ptr<PhysicalSource>> make(Options options, StagingArea& area,
                                                         const SessionContext& context);

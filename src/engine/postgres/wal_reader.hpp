@@ -78,8 +78,8 @@ class WalReader {
     [[nodiscard]] std::uint64_t offset_in_page() const { return position_.value % kWalPageBytes; }
     Status take(Bytes bytes);
     Result<std::size_t> take_some(Bytes bytes);
-    std::size_t skip(Bytes bytes) const;
-    Result<std::size_t> take_zeros(Bytes bytes) const;
+    [[nodiscard]] std::size_t skip(Bytes bytes) const;
+    [[nodiscard]] Result<std::size_t> take_zeros(Bytes bytes) const;
     Result<std::size_t> take_page_header(Bytes bytes);
     Status begin_page(Bytes bytes, Lsn page);
     void begin_zeros(Lsn page);

@@ -39,9 +39,9 @@ std::string error_of(std::string_view bytes, Lsn start = kBegin) {
 // Small and large records, a little more than three pages.
 WalPages mixed_pages() {
     WalPages pages(kBegin);
-    for (int i = 0; i < 20; ++i) {
-        pages.add_commit(at_second(i), std::string(static_cast<std::size_t>(i), 'm'));
-        pages.add_filler(static_cast<std::size_t>(100 + 97 * i));
+    for (std::size_t i = 0; i < 20; ++i) {
+        pages.add_commit(at_second(1), std::string(i, 'm'));
+        pages.add_filler(100 + 97 * i);
     }
     pages.add_restore_point("here", at_second(30));
     pages.add_filler(6000);
@@ -117,6 +117,8 @@ TEST(WalReaderDamage, TheErrorNamesTheRecordOrThePage) {
     bytes = pages.bytes();
     bytes[kWalPageBytes + 2] = 3;
     EXPECT_THAT(error_of(bytes), HasSubstr("broken at 0/202000: the page's flags are 0003"));
+    bytes[kWalPageBytes + 2] = 0x11;
+    EXPECT_THAT(error_of(bytes), HasSubstr("broken at 0/202000: the page's flags are 0011"));
 }
 
 TEST(WalReaderDamage, AfterDamageNothingIsTakenAnyMore) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -53,12 +54,14 @@ Outcome read_in_pieces(std::string_view bytes, const WalReader::Options& options
             ""};
 }
 
+constexpr std::array<std::size_t, 7> kPieces = {1, 3, 24, 4096, 8191, 8192, 10'000};
+
 // Reads at once and in pieces of several sizes, which must come to the same.
 Outcome read(std::string_view bytes, const WalReader::Options& options) {
-    const Outcome whole = read_in_pieces(bytes, options, bytes.size() + 1);
-    for (const std::size_t piece : {1, 3, 24, 4096, 8191, 8192, 10'000})
+    Outcome whole = read_in_pieces(bytes, options, bytes.size() + 1);
+    for (const std::size_t piece : kPieces)
         EXPECT_EQ(read_in_pieces(bytes, options, piece).lines, whole.lines) << piece;
-    for (const std::size_t piece : {1, 3, 24, 4096, 8191, 8192, 10'000})
+    for (const std::size_t piece : kPieces)
         EXPECT_EQ(read_in_pieces(bytes, options, piece), whole) << piece;
     return whole;
 }
@@ -162,7 +165,7 @@ TEST(WalReader, RecordsGoOnOverPagesAndSegments) {
 
 TEST(WalReader, ARecordsHeaderMayBeSplitByAPageOrASegment) {
     for (const Lsn boundary : {Lsn{kBegin.value + kWalPageBytes}, Lsn{kBegin.value + kTestSegment}})
-        for (const std::uint64_t before : {8, 16, 24, 32, 40}) {
+        for (const std::uint64_t before : {8U, 16U, 24U, 32U, 40U}) {
             WalPages pages(kBegin);
             pages.fill_to(Lsn{boundary.value - before});
             const WalPlace place = pages.add_commit(at_second(1));
@@ -210,7 +213,7 @@ TEST(WalReader, NoRecordBeginsWithinAPageHeaderOrWhereOneGoesOn) {
     WalPages pages(kBegin);
     pages.add_filler(10'000);
     pages.add_commit(at_second(1));
-    for (const std::uint64_t offset : {8, 16, 32})
+    for (const std::uint64_t offset : {8U, 16U, 32U})
         EXPECT_THAT(read_from(pages, Lsn{kBegin.value + offset}, Start::at_record).error,
                     HasSubstr("no record can begin within a page's header"));
     EXPECT_THAT(

@@ -42,7 +42,6 @@ constexpr std::size_t kRelationBytes = 12;
 constexpr std::size_t kBlockNumberBytes = 4;
 
 constexpr std::size_t kTimeBytes = 8;
-constexpr std::size_t kRestorePointNameBytes = 64;
 constexpr std::size_t kTimelinesBytes = 16;  // eight bytes that are not wanted, and two timelines
 // PostgreSQL counts from 2000-01-01 00:00 UTC, which is this many microseconds after 1970.
 constexpr std::int64_t kEpochMicroseconds = 946'684'800'000'000;

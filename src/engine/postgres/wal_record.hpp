@@ -24,6 +24,9 @@ inline constexpr std::uint32_t kWalRecordBytesMax = 0x3fffffff;
 // (13), and 72 bytes of main data (a restore point) are 1,000.
 inline constexpr std::size_t kWalRecordHeldBytes = 1024;
 
+// Of a restore point's name in its record; a server writes at most 63, and a zero.
+inline constexpr std::size_t kRestorePointNameBytes = 64;
+
 // A record that is whole and whose CRC was right.
 struct WalRecord {
     enum class Kind {

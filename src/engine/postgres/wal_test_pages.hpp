@@ -132,8 +132,8 @@ class WalPages {
     static constexpr std::uint8_t kHeap = 10;
 
   private:
-    std::string make_record(std::uint8_t resource_manager, std::uint8_t info,
-                            const std::string& body) const {
+    [[nodiscard]] std::string make_record(std::uint8_t resource_manager, std::uint8_t info,
+                                          const std::string& body) const {
         const std::string header = le(static_cast<std::uint32_t>(body.size() + 24)) +
                                    le(std::uint32_t{733}) + le(previous_.value) + le(info) +
                                    le(resource_manager) + le(std::uint16_t{0});

@@ -12,7 +12,6 @@ namespace asb {
 namespace {
 
 constexpr std::string_view kTitle = "wal-times 1";
-constexpr std::size_t kRestorePointNameBytesMax = 63;
 
 std::int64_t number_of(CommitTime time) {
     return time.time_since_epoch().count();
@@ -125,7 +124,7 @@ bool parse_restore_point(std::string_view line, WalTimes& times) {
     reader.expect(" name=");
     point.name = reader.name();
     const bool makes_sense =
-        point.start < point.end && point.name.size() <= kRestorePointNameBytesMax &&
+        point.start < point.end && point.name.size() <= kRestorePointNameBytes &&
         point.name.find('\0') == std::string::npos &&
         times.restore_points.size() < kRestorePointsMax &&
         (times.restore_points.empty() || times.restore_points.back().end <= point.start);

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/postgres/wal_reader.hpp"
@@ -24,7 +25,7 @@ struct WalSegmentTimes {
 
 // A named place (pg_create_restore_point). A name may be there more than once.
 struct WalRestorePoint {
-    std::string name;  // bytes as the database's encoding has them, at most 63
+    std::string name;  // bytes as the database's encoding has them
     CommitTime time{};
     Lsn start;
     Lsn end;
@@ -55,6 +56,10 @@ class WalTimesCollector final : public WalVisitor {
     }
     void on_record(const WalRecord& record) override;
     [[nodiscard]] const WalTimes& times() const { return times_; }
+    // What was collected since the last call.
+    WalTimes take() {
+        return std::exchange(times_, WalTimes{.segment_bytes = times_.segment_bytes});
+    }
 
   private:
     void take_commit(const WalRecord& record);

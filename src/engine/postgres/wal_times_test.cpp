@@ -93,7 +93,9 @@ TEST(WalTimes, ExtremesAreReadBackToo) {
     WalTimes times;
     times.segment_bytes = kGiB;
     times.rows.push_back({Lsn{3ULL << 62}, Lsn{(3ULL << 62) + 40}, ~0ULL, first, last});
-    times.restore_points.push_back({"", first, Lsn{0}, Lsn{~0ULL}});
+    times.restore_points.push_back({"", first, Lsn{0}, Lsn{8}});
+    times.restore_points.push_back(
+        {std::string(kRestorePointNameBytes, 'n'), last, Lsn{8}, Lsn{~0ULL}});
     times.restore_points_dropped = ~0ULL;
     const auto parsed = parse_wal_times(to_text(times));
     ASSERT_TRUE(parsed.ok()) << parsed.error().fact;
@@ -140,7 +142,7 @@ TEST(WalTimes, AnythingElseIsDamage) {
     EXPECT_THAT(changed("name=6265", "name=626"), HasSubstr("line 3"));
     EXPECT_THAT(changed("name=6265", "name=6A"), HasSubstr("line 3"));
     EXPECT_THAT(changed("name=6265", "name=00"), HasSubstr("line 3"));
-    EXPECT_THAT(changed("name=6265", "name=" + std::string(128, '6')), HasSubstr("line 3"));
+    EXPECT_THAT(changed("name=6265", "name=" + std::string(130, '6')), HasSubstr("line 3"));
     EXPECT_THAT(changed("end=0000000000200198", "end=0000000000200130"), HasSubstr("line 3"));
 }
 

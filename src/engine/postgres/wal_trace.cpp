@@ -58,6 +58,12 @@ Json WalTrace::proof(Lsn end) const {
     return {{"from", point_text(from.value)}, {"sha256", to_hex(sha256(as_bytes(bytes)))}};
 }
 
+WalReader::Start start_kind(const Json& tail) {
+    const auto inside = tail.find(kInsideRecord);
+    const bool is_inside = inside != tail.end() && *inside == true;
+    return is_inside ? WalReader::Start::anywhere : WalReader::Start::at_record;
+}
+
 Result<WalProof> parse_wal_proof(const Json& tail) {
     const auto from = tail.is_object() && tail.contains("from") && tail["from"].is_string()
                           ? parse_point(tail["from"].get<std::string>())

@@ -25,6 +25,8 @@ class WalTrace {
     // Where the record begins that ends at boundary(); 0: none.
     [[nodiscard]] std::uint64_t last_record() const;
     [[nodiscard]] const WalTimes& times() const { return collector_.times(); }
+    // What is known of the commits since the last call; for a trace that goes on for days.
+    LogTimes take_totals() { return collector_.take().totals(); }
 
     // What proves later that a log goes on from `end`, which was fed: the digest of the bytes of
     // its page before it, as far as they are at hand: {"from": "...", "sha256": "..."}.
@@ -36,6 +38,11 @@ class WalTrace {
     WalReader reader_;
     std::string last_bytes_;
 };
+
+// How a reader begins at an end that was proved so. A stream may cut a very long record; then it
+// says so in what proves the end.
+inline constexpr const char* kInsideRecord = "inside_record";
+WalReader::Start start_kind(const Json& tail);
 
 // Of a proof: where the bytes begin that must have `digest`.
 struct WalProof {

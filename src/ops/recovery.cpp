@@ -1,0 +1,257 @@
+#include "ops/recovery.hpp"
+
+#include <algorithm>
+#include <future>
+
+#include "base/text.hpp"
+#include "ops/opened.hpp"
+#include "ops/recovery_reader.hpp"
+#include "ops/recovery_text.hpp"
+#include "repo/log_record.hpp"
+#include "repo/repository.hpp"
+
+namespace asb {
+namespace {
+
+// Attempts to find a name, each from one full backup further back.
+constexpr std::size_t kNameAttemptsMax = 10'000;
+
+Result<Catalog> catalog_of(const OpsContext& context, StoreReader& store) {
+    return load_catalog(store, job_count(context.settings));
+}
+
+// The entry that the wish names; null for "latest" and for nothing said.
+Result<const CatalogEntry*> named_entry(const OpsContext& context, const RecoveryWish& wish,
+                                        const Catalog& catalog) {
+    if (wish.backup.empty()) return nullptr;
+    ASB_TRY(const auto reference, parse_reference(context, wish.backup));
+    if (reference.name == "latest") return catalog.latest();
+    const auto* entry = catalog.find(reference.name);
+    if (entry == nullptr)
+        return with_hint(fail(Code::not_found, "there is no backup {}", printable(reference.name)),
+                         "restore --list shows what there is");
+    if (entry->state == CatalogEntry::State::damaged)
+        return with_hint(fail(Code::damaged, "{}: {}", entry->name, entry->problem),
+                         "use another backup (restore --list)");
+    return entry;
+}
+
+std::unique_ptr<Engine> engine_of(const OpsContext& context, const LogHistory& history) {
+    if (auto named = open_database_engine(context)) return std::move(*named);
+    const auto newest = std::find_if(history.logs.rbegin(), history.logs.rend(),
+                                     [](const DatabaseLog& log) { return !log.bases.empty(); });
+    if (newest == history.logs.rend()) return nullptr;
+    auto engine = open_engine_named(context, newest->engine);
+    return engine ? std::move(*engine) : nullptr;
+}
+
+// A named full backup is the one to begin with; a named incremental one is where to stop.
+Status narrow(const CatalogEntry& entry, const TargetWords& words, Planning& planning) {
+    const auto& log = entry.manifest.log;
+    if (!log)
+        return with_hint(
+            fail(Code::unreachable_target,
+                 "{} says nothing of the database's log, so nothing can "
+                 "go on from it",
+                 entry.name),
+            "restore it as it is, without a target; physical backups of PostgreSQL and those of "
+            "MongoDB replica sets have a log");
+    auto& logs = planning.history.logs;
+    std::erase_if(logs, [&](const DatabaseLog& other) { return other.id != log->facts.log_id; });
+    if (entry.manifest.type == BackupType::full) {
+        for (auto& kept : logs)
+            std::erase_if(kept.bases, [&](const LogBase& base) {
+                return planning.history.backups[base.backup] != entry.name;
+            });
+        return {};
+    }
+    if (!words.empty()) return {};
+    planning.target = LogTarget{.kind = LogTarget::Kind::position,
+                                .time = {},
+                                .position = log->facts.end(),
+                                .name = {},
+                                .text = entry.name};
+    return {};
+}
+
+Status decide_target(const TargetWords& words, Planning& planning) {
+    if (words.empty()) return {};
+    const auto* engine = planning.engine.get();
+    ASB_TRY(planning.target, parse_target(words, [&](std::string_view text) -> Result<LogPoint> {
+                if (engine == nullptr)
+                    return fail(Code::usage, "no backup says how a position is written");
+                return engine->parse_position(text);
+            }));
+    return {};
+}
+
+// One backup's keys, by name; the log's, when log objects are among the spans.
+Status add_keys(const OpsContext& context, ResolvedRecovery& resolved,
+                const std::vector<std::string>& backups) {
+    const auto provider = reading_key(context);
+    const auto jobs = job_count(context.settings);
+    using Keys = Result<std::optional<BodyKeys>>;
+    for (std::size_t begin = 0; begin < backups.size(); begin += jobs) {
+        ASB_CHECK(context.stop.check());
+        std::vector<std::pair<std::string, std::future<Keys>>> running;
+        for (auto i = begin; i < std::min(begin + jobs, backups.size()); ++i)
+            running.emplace_back(backups[i], std::async(std::launch::async, [&, i] {
+                                     return backup_keys(*resolved.store, backups[i],
+                                                        provider.get());
+                                 }));
+        for (auto& [name, future] : running) {
+            ASB_TRY(const auto keys, future.get());
+            if (keys) resolved.source.keys[name] = *keys;
+        }
+    }
+    const bool has_objects = std::ranges::any_of(
+        resolved.source.spans, [](const SourceSpan& span) { return !span.object.empty(); });
+    if (!has_objects || resolved.source.log_key) return {};
+    const auto& id = resolved.history.logs[resolved.plan.log].id;
+    ASB_TRY(const auto record, open_log_record(*resolved.store, id, provider.get()));
+    resolved.source.log_key = record.key;
+    return {};
+}
+
+std::vector<std::string> backups_of(const std::vector<SourceSpan>& spans, std::size_t first) {
+    std::vector<std::string> names;
+    for (auto i = first; i < spans.size(); ++i)
+        if (!spans[i].backup.empty() && std::ranges::find(names, spans[i].backup) == names.end())
+            names.push_back(spans[i].backup);
+    return names;
+}
+
+// Reads what the plan says must be read to know the stop.
+Status search(const OpsContext& context, ResolvedRecovery& resolved) {
+    const auto& plan = resolved.plan;
+    auto& source = resolved.source;
+    ASB_CHECK(add_keys(context, resolved, backups_of(source.spans, plan.search.first)));
+    ASB_TRY(const auto reader, RecoveryReader::open(source, context.drivers, context.stop));
+    ASB_TRY(const auto search, reader->engine().search_log(plan.target, source.head.facts));
+    context.progress.begin_stage("look for the stop in the log", 0);
+    for (auto i = plan.search.first; i < source.spans.size() && !search->done(); ++i) {
+        SourceSpan span = source.spans[i];
+        if (i == plan.search.first && plan.search.from.line == span.range.line)
+            span.range.start = plan.search.from.at;
+        ASB_CHECK(reader->read(span, [&](const LogPoint& start, Bytes bytes) -> Status {
+            return search->done() ? Status() : search->feed(start, bytes);
+        }));
+    }
+    resolved.found = search->found();
+    return {};
+}
+
+// What comes after the stop is not needed.
+void cut(ResolvedRecovery& resolved) {
+    const auto& stop = resolved.found.stop;
+    if (!stop) return;
+    auto& source = resolved.source;
+    std::erase_if(source.spans, [&](const SourceSpan& span) {
+        return span.range.line > stop->point.line || span.range.start > stop->point.at;
+    });
+    std::erase_if(source.head.cover, [&](const LogRange& range) {
+        return range.line > stop->point.line || range.start > stop->point.at;
+    });
+}
+
+Status take_plan(const OpsContext& context, RecoveryPlan plan, const Catalog& catalog,
+                 ResolvedRecovery& resolved) {
+    resolved.plan = std::move(plan);
+    auto keys = std::move(resolved.source.keys);
+    resolved.source = recovery_source(resolved.history, resolved.plan);
+    resolved.source.keys = std::move(keys);
+    resolved.base = resolved.history.backups[resolved.plan.base.backup];
+    const auto* entry = catalog.find(resolved.base);
+    ASB_ASSERT(entry != nullptr);
+    resolved.base_facts = entry->manifest.engines;
+    resolved.source.head.facts =
+        resolved.base_facts.value(resolved.source.head.engine, Json(Json::object()));
+    resolved.source.repository = resolved.place.location;
+    return search(context, resolved);
+}
+
+// From one full backup after the other, the newest first.
+Status find_name(const OpsContext& context, const Planning& planning, ResolvedRecovery& resolved,
+                 const PositionText& position) {
+    for (std::size_t attempt = 0; attempt < kNameAttemptsMax; ++attempt) {
+        ASB_CHECK(context.stop.check());
+        auto planned = plan_name(resolved.history, planning.target, attempt);
+        if (const auto* why = std::get_if<Unreachable>(&planned))
+            return unreachable_error(*why, planning.target, position);
+        ASB_CHECK(take_plan(context, std::get<RecoveryPlan>(std::move(planned)), planning.catalog,
+                            resolved));
+        if (resolved.found.names > 1)
+            return with_hint(fail(Code::usage, "{} restore points have the name '{}'",
+                                  resolved.found.names, printable(planning.target.name)),
+                             "name the place with --target-position or --target-time");
+        if (resolved.found.names == 1) return {};
+    }
+    return fail(Code::unreachable_target, "no restore point '{}' was found",
+                printable(planning.target.name));
+}
+
+}  // namespace
+
+Result<bool> needs_recovery(const OpsContext& context, const RecoveryWish& wish) {
+    if (!wish.words.empty()) return true;
+    if (wish.backup.empty()) return false;
+    ASB_TRY(const auto resolved, resolve_backup(context, wish.backup));
+    ASB_TRY(const auto store, resolved.place.driver->open_reader(resolved.place.location));
+    auto text = store->get(manifest_key(resolved.name), kManifestBytesMax);
+    if (!text) return false;  // whoever opens the backup says what is wrong
+    const auto read = parse_manifest(*text, resolved.name);
+    return read && read->manifest.type == BackupType::incremental;
+}
+
+Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) {
+    Planning planning;
+    if (wish.backup.empty() || wish.backup == "latest") {
+        ASB_TRY(planning.place, repository_place(context));
+    } else {
+        ASB_TRY(const auto reference, parse_reference(context, wish.backup));
+        planning.place = reference.place;
+    }
+    ASB_TRY(planning.store, planning.place.driver->open_reader(planning.place.location));
+    ASB_TRY(planning.catalog, catalog_of(context, *planning.store));
+    ASB_TRY(planning.history, load_log_history(*planning.store, planning.catalog));
+    ASB_TRY(const auto* named, named_entry(context, wish, planning.catalog));
+    const bool is_named = named != nullptr && wish.backup != "latest";
+    planning.engine =
+        named != nullptr && named->manifest.log ? nullptr : engine_of(context, planning.history);
+    if (planning.engine == nullptr && named != nullptr && named->manifest.log) {
+        ASB_TRY(planning.engine, open_engine_named(context, named->manifest.log->engine));
+    }
+    if (planning.engine) keep_engine(planning.history, planning.engine->name());
+    ASB_CHECK(decide_target(wish.words, planning));
+    if (named != nullptr && (is_named || wish.words.empty()))
+        ASB_CHECK(narrow(*named, wish.words, planning));
+    planning.planned = planning.target.kind == LogTarget::Kind::name
+                           ? plan_name(planning.history, planning.target, 0)
+                           : plan_recovery(planning.history, planning.target);
+    return planning;
+}
+
+Result<ResolvedRecovery> resolve_recovery(const OpsContext& context, const RecoveryWish& wish) {
+    ASB_TRY(auto planning, plan_wish(context, wish));
+    const PositionText position = [&](const LogPoint& point) {
+        return planning.engine ? planning.engine->position_text(point) : point_text(point.at);
+    };
+    if (const auto* why = std::get_if<Unreachable>(&planning.planned))
+        return unreachable_error(*why, planning.target, position);
+    ResolvedRecovery resolved;
+    resolved.place = planning.place;
+    resolved.store = std::move(planning.store);
+    resolved.history = std::move(planning.history);
+    if (planning.target.kind == LogTarget::Kind::name)
+        ASB_CHECK(find_name(context, planning, resolved, position));
+    else
+        ASB_CHECK(take_plan(context, std::get<RecoveryPlan>(std::move(planning.planned)),
+                            planning.catalog, resolved));
+    cut(resolved);
+    ASB_CHECK(add_keys(context, resolved, backups_of(resolved.source.spans, 0)));
+    resolved.text = recovery_text(resolved.history, resolved.plan, position, resolved.found);
+    resolved.document = recovery_json(resolved.history, resolved.plan, position, resolved.found);
+    return resolved;
+}
+
+}  // namespace asb

@@ -1,0 +1,96 @@
+#include "ops/recovery_reader.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace asb {
+namespace {
+
+// One of a server that recovers; the server needs the other cores.
+constexpr std::size_t kThreadsMax = 4;
+
+const StoreDriver* store_driver(const Drivers& drivers, const std::string& location) {
+    const auto end = location.find("://");
+    const auto scheme = end == std::string::npos ? std::string("file") : location.substr(0, end);
+    const auto found = std::ranges::find(drivers.stores, scheme, &StoreDriver::scheme);
+    return found == drivers.stores.end() ? nullptr : *found;
+}
+
+const EngineDriver* engine_driver(const Drivers& drivers, const std::string& name) {
+    const auto found = std::ranges::find(drivers.engines, name, &EngineDriver::name);
+    return found == drivers.engines.end() ? nullptr : *found;
+}
+
+// The part of `span` that is not before `first`; nullopt: none of it.
+std::optional<SourceSpan> from(const SourceSpan& span, const LogPoint& first) {
+    if (span.range.line < first.line || span.range.end <= first.at) return std::nullopt;
+    SourceSpan rest = span;
+    rest.range.start = std::max(rest.range.start, first.at);
+    return rest;
+}
+
+}  // namespace
+
+struct RecoveryReader::State {
+    explicit State(const RecoverySource& borrowed) : source(borrowed) {}
+    const RecoverySource& source;
+    Settings settings;  // none is needed to read
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<StoreReader> store;
+    std::unique_ptr<LogReader> reader;
+};
+
+RecoveryReader::RecoveryReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RecoveryReader::~RecoveryReader() = default;
+
+Result<std::unique_ptr<RecoveryReader>> RecoveryReader::open(const RecoverySource& source,
+                                                             const Drivers& drivers,
+                                                             const StopToken& stop) {
+    const auto* store = store_driver(drivers, source.repository);
+    const auto* engine = engine_driver(drivers, source.head.engine);
+    if (store == nullptr || engine == nullptr)
+        return fail(Code::usage, "this version cannot read the log of {} in {}", source.head.engine,
+                    source.repository);
+    auto state = std::make_unique<State>(source);
+    state->engine = engine->open(state->settings);
+    ASB_TRY(state->store, store->open_reader(source.repository));
+    const auto threads =
+        std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
+    const auto& kept = *state;
+    state->reader = std::make_unique<LogReader>(
+        *state->store, source,
+        [&kept](std::string_view name) {
+            return kept.engine->log_entry(name, kept.source.head.facts);
+        },
+        state->engine->fetches_log(),
+        ReadOptions{.threads = threads, .progress = nullptr, .stop = stop});
+    return std::unique_ptr<RecoveryReader>(new RecoveryReader(std::move(state)));
+}
+
+Status RecoveryReader::read_from(const LogPoint& first, const LogReader::Take& take) const {
+    for (const auto& span : state_->source.spans)
+        if (const auto rest = from(span, first)) ASB_CHECK(read(*rest, take));
+    return {};
+}
+
+Status RecoveryReader::read(const SourceSpan& span, const LogReader::Take& take) const {
+    return state_->reader->read(span, take);
+}
+
+Result<std::unique_ptr<LogFiles>> RecoveryReader::files(LogFilesOptions options) const {
+    return state_->engine->make_log_files(state_->source.head.facts, std::move(options));
+}
+
+Result<std::unique_ptr<LogFileNames>> RecoveryReader::file_names() const {
+    return state_->engine->log_file_names(state_->source.head.facts);
+}
+
+Engine& RecoveryReader::engine() const {
+    return *state_->engine;
+}
+
+StoreReader& RecoveryReader::store() const {
+    return *state_->store;
+}
+
+}  // namespace asb

@@ -1,0 +1,37 @@
+#pragma once
+// Why this exists: from a recovery's source to the log's bytes, for the search of the stop, for the
+// server that fetches its log, and for the session that replays it.
+
+#include <memory>
+
+#include "ops/drivers.hpp"
+#include "repo/log_reader.hpp"
+
+namespace asb {
+
+// `source` is borrowed. One thread at a time.
+class RecoveryReader {
+  public:
+    // `usage` when this program has no driver for the source's store or engine.
+    static Result<std::unique_ptr<RecoveryReader>> open(const RecoverySource& source,
+                                                        const Drivers& drivers,
+                                                        const StopToken& stop);
+    ~RecoveryReader();
+
+    // Every span, from `first` on.
+    Status read_from(const LogPoint& first, const LogReader::Take& take) const;
+    // One span, or a part of it.
+    Status read(const SourceSpan& span, const LogReader::Take& take) const;
+    // As the engine's files.
+    Result<std::unique_ptr<LogFiles>> files(LogFilesOptions options) const;
+    Result<std::unique_ptr<LogFileNames>> file_names() const;
+    [[nodiscard]] Engine& engine() const;
+    [[nodiscard]] StoreReader& store() const;
+
+  private:
+    struct State;
+    explicit RecoveryReader(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace asb

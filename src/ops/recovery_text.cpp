@@ -1,0 +1,229 @@
+#include "ops/recovery_text.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/text.hpp"
+#include "ops/sources.hpp"
+
+namespace asb {
+namespace {
+
+using Kind = LogTarget::Kind;
+using Why = Unreachable::Why;
+
+// Runs of objects are one line; a plan over more backups than this is cut short for people.
+constexpr std::size_t kLinesMax = 20;
+
+std::string said(const LogTarget& target) {
+    if (target.kind == Kind::latest) return "the newest instant that is kept";
+    const auto text = printable(target.text);
+    switch (target.kind) {
+        case Kind::position:
+            return "position " + text;
+        case Kind::limit:
+            return "the entry before " + text;
+        case Kind::name:
+            return fmt::format("the restore point '{}'", text);
+        default:
+            return text;
+    }
+}
+
+// What of the log is read, for people: a backup, or a run of objects.
+struct Stage {
+    std::string backup;  // empty: objects
+    std::size_t objects = 0;
+    LogPoint from;
+    LogPoint to;
+};
+
+std::vector<Stage> stages_of(const LogHistory& history, const RecoveryPlan& plan) {
+    std::vector<Stage> stages;
+    for (const auto& planned : plan.spans) {
+        const LogSpan& span = history.logs[plan.log].spans[planned.span];
+        if (span.backup == plan.base.backup) continue;
+        const bool is_object = span.backup == LogSpan::kObject;
+        const auto name = is_object ? std::string() : history.backups[span.backup];
+        if (stages.empty() || stages.back().backup != name)
+            stages.push_back({.backup = name,
+                              .objects = 0,
+                              .from = {.line = planned.range.line, .at = planned.range.start},
+                              .to = {}});
+        stages.back().objects += is_object ? 1 : 0;
+        stages.back().to = {.line = planned.range.line, .at = planned.range.end};
+    }
+    return stages;
+}
+
+std::string text_of(const Stage& stage, const PositionText& position) {
+    const auto what = stage.backup.empty() ? counted(stage.objects, "log object") : stage.backup;
+    return fmt::format("    {}: {} to {}\n", what, position(stage.from), position(stage.to));
+}
+
+std::string log_text(const LogHistory& history, const RecoveryPlan& plan,
+                     const PositionText& position) {
+    const auto stages = stages_of(history, plan);
+    if (stages.empty()) return "  log: none beyond what that backup holds\n";
+    std::string text = "  then the log:\n";
+    for (std::size_t i = 0; i < std::min(stages.size(), kLinesMax); ++i)
+        text += text_of(stages[i], position);
+    if (stages.size() > kLinesMax)
+        text += fmt::format("    and {} more, up to {}\n", stages.size() - kLinesMax,
+                            position(plan.end));
+    return text;
+}
+
+std::string lines_text(const RecoveryPlan& plan, const PositionText& position) {
+    std::string text;
+    for (const auto& branch : plan.branches)
+        text += fmt::format("  line {} goes on from line {} at {}\n", branch.line, branch.parent,
+                            position({.line = branch.line, .at = branch.at}));
+    if (plan.left_behind)
+        text += fmt::format(
+            "  attention: line {} is not the newest; line {} shares its past up to {} only, and "
+            "does not have what comes after that\n",
+            plan.end.line, plan.left_behind->line,
+            position({.line = plan.end.line, .at = plan.left_behind->at}));
+    return text;
+}
+
+std::string mark_text(const CommitMark& mark, const PositionText& position) {
+    return fmt::format("{}, at {}", to_iso8601_us(mark.at), position(mark.begin));
+}
+
+std::string stop_text(const RecoveryPlan& plan, const LogSearch::Found& found,
+                      const PositionText& position) {
+    std::string text;
+    if (plan.target.kind == Kind::name && !found.stop)
+        return "  stop: no restore point of that name is in this part of the log\n";
+    if (found.names > 1)
+        text += fmt::format("  attention: {} restore points have that name; the first one counts\n",
+                            found.names);
+    if (found.last_in)
+        text += fmt::format("  last transaction in: {}\n", mark_text(*found.last_in, position));
+    text += found.first_out
+                ? fmt::format("  first one left out: {}\n", mark_text(*found.first_out, position))
+                : std::string("  first one left out: none; nothing was committed after that\n");
+    return text;
+}
+
+Json json_of(const CommitMark& mark, const PositionText& position) {
+    return {{"position", position(mark.begin)}, {"time", to_iso8601_us(mark.at)}};
+}
+
+std::string instant_text(const ReachableInstant& instant, const PositionText& position) {
+    return fmt::format("{} ({})", to_iso8601_us(instant.time), position(instant.point));
+}
+
+std::string reason(const Unreachable& why, const PositionText& position) {
+    switch (why.why) {
+        case Why::no_base:
+            return "no full backup is kept from which its log goes on";
+        case Why::unknown_line:
+            return "nothing of that line of the log is kept";
+        case Why::before_first:
+            return "it is before the first backup is consistent";
+        case Why::after_end:
+            return fmt::format("it is after the end of what is kept: the newest instant is {}",
+                               instant_text(*why.before, position));
+        case Why::no_name:
+            return "nothing that is kept has a restore point of that name";
+        case Why::gap:
+            break;
+    }
+    if (!why.gap) return "it is between the end of one log and the beginning of the next";
+    return fmt::format("it is in a gap: nothing covers {} to {}", position(why.gap->from),
+                       position(why.gap->to));
+}
+
+std::string nearest_hint(const Unreachable& why, const PositionText& position) {
+    if (why.why == Why::no_base)
+        return "auth-service-backup backup --type full begins a chain; list shows what there is";
+    if (!why.before && !why.after) return "auth-service-backup list shows what can be reached";
+    if (!why.before)
+        return fmt::format("the earliest instant is {}", instant_text(*why.after, position));
+    if (!why.after)
+        return fmt::format(
+            "the nearest one is {}; if the database still runs, backup --type "
+            "incremental takes what came after it",
+            instant_text(*why.before, position));
+    return fmt::format("the nearest ones are {} before it and {} after it",
+                       instant_text(*why.before, position), instant_text(*why.after, position));
+}
+
+Json json_of(const LogHistory& history, const std::optional<ReachableInstant>& instant,
+             const PositionText& position) {
+    if (!instant) return nullptr;
+    return {{"time", to_iso8601_us(instant->time)},
+            {"position", position(instant->point)},
+            {"base", history.backups[instant->base]}};
+}
+
+}  // namespace
+
+PositionText position_text_of(const OpsContext& context, const std::string& engine) {
+    auto opened = open_engine_named(context, engine);
+    if (!opened) return [](const LogPoint& point) { return point_text(point.at); };
+    const std::shared_ptr<Engine> shared = std::move(*opened);
+    return [shared](const LogPoint& point) { return shared->position_text(point); };
+}
+
+std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
+                          const PositionText& position,
+                          const std::optional<LogSearch::Found>& found) {
+    std::string text = fmt::format("recovery to {}\n", said(plan.target));
+    text += fmt::format("  base: {}, consistent at {} ({})\n", history.backups[plan.base.backup],
+                        to_iso8601_us(plan.base.consistent_at), position(plan.base.consistent));
+    text += log_text(history, plan, position);
+    text += lines_text(plan, position);
+    if (found) text += stop_text(plan, *found, position);
+    return text;
+}
+
+Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
+                   const PositionText& position, const std::optional<LogSearch::Found>& found) {
+    Json json = {{"reachable", true},
+                 {"target", plan.target.kind == Kind::latest ? "latest" : plan.target.text},
+                 {"engine", history.logs[plan.log].engine},
+                 {"log", history.logs[plan.log].id},
+                 {"base", history.backups[plan.base.backup]},
+                 {"consistent_at", to_iso8601_us(plan.base.consistent_at)},
+                 {"line", plan.end.line},
+                 {"log_end", position(plan.end)},
+                 {"stages", Json::array()}};
+    for (const auto& stage : stages_of(history, plan)) {
+        Json item = {{"from", position(stage.from)}, {"to", position(stage.to)}};
+        if (stage.backup.empty())
+            item["objects"] = stage.objects;
+        else
+            item["backup"] = stage.backup;
+        json["stages"].push_back(std::move(item));
+    }
+    if (plan.left_behind)
+        json["left_behind_at"] = position({.line = plan.end.line, .at = plan.left_behind->at});
+    if (found && found->last_in) json["last_in"] = json_of(*found->last_in, position);
+    if (found && found->first_out) json["first_out"] = json_of(*found->first_out, position);
+    return json;
+}
+
+Error unreachable_error(const Unreachable& why, const LogTarget& target,
+                        const PositionText& position) {
+    return with_hint(fail(Code::unreachable_target, "{} cannot be reached: {}", said(target),
+                          reason(why, position)),
+                     nearest_hint(why, position));
+}
+
+Json unreachable_json(const LogHistory& history, const Unreachable& why,
+                      const PositionText& position) {
+    Json json = {{"reachable", false},
+                 {"reason", reason(why, position)},
+                 {"nearest_before", json_of(history, why.before, position)},
+                 {"nearest_after", json_of(history, why.after, position)}};
+    if (why.gap)
+        json["gap"] = {{"from_position", position(why.gap->from)},
+                       {"to_position", position(why.gap->to)}};
+    return json;
+}
+
+}  // namespace asb

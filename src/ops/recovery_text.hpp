@@ -1,0 +1,34 @@
+#pragma once
+// Why this exists: `explain` and `restore --dry-run` say the same of the same plan, in the same
+// words, and a restore refuses in the words in which explain does.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/json.hpp"
+#include "ops/context.hpp"
+#include "repo/recovery_plan.hpp"
+
+namespace asb {
+
+// A position as the database's people write it.
+using PositionText = std::function<std::string(const LogPoint&)>;
+// Of the engine of that name; plain numbers when this program has none. Opens no connection.
+PositionText position_text_of(const OpsContext& context, const std::string& engine);
+
+// The plan, a few lines each ended by a newline. `found` is what a search for the exact stop found;
+// absent: nobody has looked yet.
+std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
+                          const PositionText& position,
+                          const std::optional<LogSearch::Found>& found);
+Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
+                   const PositionText& position, const std::optional<LogSearch::Found>& found);
+
+// `unreachable_target`: why, and the nearest instants that can be reached.
+Error unreachable_error(const Unreachable& why, const LogTarget& target,
+                        const PositionText& position);
+Json unreachable_json(const LogHistory& history, const Unreachable& why,
+                      const PositionText& position);
+
+}  // namespace asb

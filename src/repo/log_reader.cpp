@@ -1,0 +1,94 @@
+#include "repo/log_reader.hpp"
+
+#include <algorithm>
+
+#include "repo/log_object.hpp"
+#include "repo/pieces.hpp"
+#include "repo/repository.hpp"
+
+namespace asb {
+namespace {
+
+// Cuts the bytes at `start` to `range`; an empty piece is nothing.
+Status hand_on(const LogRange& range, LogPoint start, Bytes bytes, const LogReader::Take& take) {
+    if (start.at < range.start) {
+        const auto before = std::min<std::uint64_t>(range.start - start.at, bytes.size());
+        bytes = bytes.subspan(before);
+        start.at += before;
+    }
+    const auto left = range.end - std::min(range.end, start.at);
+    bytes = bytes.first(std::min<std::uint64_t>(left, bytes.size()));
+    return bytes.empty() ? Status() : take(start, bytes);
+}
+
+// The chosen entries of an archive as log.
+class LogEntrySink final : public EntrySink {
+  public:
+    LogEntrySink(const LogRange& range, const LogReader::PlaceEntry& place,
+                 const LogReader::Take& take)
+        : range_(range), place_(place), take_(take) {}
+    Status begin(const EntryHeader& header) override {
+        const auto place = place_(header.name);
+        ASB_ASSERT(place.has_value());
+        placed_ = *place != LogPoint{};
+        at_ = placed_ ? *place : LogPoint{range_.line, range_.start};
+        return {};
+    }
+    Status write(Bytes bytes) override {
+        if (!placed_) return take_(at_, bytes);
+        const auto start = at_;
+        at_.at += bytes.size();
+        return hand_on(range_, start, bytes, take_);
+    }
+    Status end() override { return {}; }
+
+  private:
+    const LogRange& range_;
+    const LogReader::PlaceEntry& place_;
+    const LogReader::Take& take_;
+    LogPoint at_;
+    bool placed_ = false;
+};
+
+bool is_within(const InnerEntry& entry, const std::optional<LogPoint>& place,
+               const LogRange& range) {
+    if (entry.type != EntryType::file || !place) return false;
+    if (*place == LogPoint{}) return true;
+    return place->line == range.line && place->at < range.end &&
+           range.start < place->at + entry.size;
+}
+
+}  // namespace
+
+Status LogReader::read(const SourceSpan& span, const Take& take) const {
+    auto status = span.backup.empty() ? read_object(span, take) : read_backup(span, take);
+    if (status.ok()) return status;
+    return status.error().within(span.backup.empty() ? span.object : span.backup);
+}
+
+Status LogReader::read_backup(const SourceSpan& span, const Take& take) const {
+    const auto keys = source_.keys.find(span.backup);
+    ASB_TRY(const auto archive,
+            open_archive_with(store_, span.backup,
+                              keys == source_.keys.end() ? nullptr : &keys->second));
+    ASB_TRY(const auto contents, read_contents(archive, options_));
+    std::vector<bool> chosen;
+    chosen.reserve(contents.entries.size());
+    for (const auto& entry : contents.entries)
+        chosen.push_back(is_within(entry, place_(entry.name), span.range));
+    ASB_TRY(const auto selection, select_entries(archive, contents, std::move(chosen)));
+    LogEntrySink sink(span.range, place_, take);
+    return read_selection(archive, contents, selection, sink, options_);
+}
+
+Status LogReader::read_object(const SourceSpan& span, const Take& take) const {
+    ASB_CHECK(options_.stop.check());
+    ASB_TRY(const auto key, ObjectKey::parse(span.object));
+    ASB_TRY(const auto object,
+            open_log_object(store_, key, source_.log_key ? &*source_.log_key : nullptr));
+    const LogPoint start{object.header.range.line, object.header.range.start};
+    if (!byte_positions_) return take(start, as_bytes(object.plain));
+    return hand_on(span.range, start, as_bytes(object.plain), take);
+}
+
+}  // namespace asb

@@ -1,0 +1,43 @@
+#pragma once
+// Why this exists: a stretch of the log is a part of some backup's archive, or a log object;
+// whoever searches, replays or serves it wants its bytes and nothing of where they came from.
+
+#include <functional>
+
+#include "repo/archive_reader.hpp"
+#include "repo/recovery_source.hpp"
+
+namespace asb {
+
+class LogReader {
+  public:
+    // Where in the log the data of an archive's entry begins (Engine::log_entry); nullopt: it holds
+    // none; line 0 and 0: right behind the entry before.
+    using PlaceEntry = std::function<std::optional<LogPoint>(std::string_view name)>;
+    // `store` and `source` are borrowed.
+    // `byte_positions`: a place in the log counts its bytes, so that ranges can be cut anywhere.
+    LogReader(StoreReader& store, const RecoverySource& source, PlaceEntry place,
+              bool byte_positions, ReadOptions options)
+        : store_(store),
+          source_(source),
+          place_(std::move(place)),
+          byte_positions_(byte_positions),
+          options_(std::move(options)) {}
+
+    using Take = std::function<Status(const LogPoint& start, Bytes bytes)>;
+    // Hands on what `span` holds of its range, in order; all of it where entries do not say where
+    // they are. Each byte is authenticated before it is handed on.
+    Status read(const SourceSpan& span, const Take& take) const;
+
+  private:
+    Status read_backup(const SourceSpan& span, const Take& take) const;
+    Status read_object(const SourceSpan& span, const Take& take) const;
+
+    StoreReader& store_;
+    const RecoverySource& source_;
+    PlaceEntry place_;
+    bool byte_positions_;
+    ReadOptions options_;
+};
+
+}  // namespace asb
