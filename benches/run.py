@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import data  # noqa: E402
 import listing  # noqa: E402
+import planning  # noqa: E402
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer, _identity, hand_over  # noqa: E402
 from measure import Contestant, compare, run_once  # noqa: E402
 from mongodb import MongoBench  # noqa: E402
@@ -151,9 +152,12 @@ def postgres(folder, wanted, parts):
         if "backup" not in parts:
             run_once(bench.ours("backup", "backup --quiet"))
         for part in parts:
-            listing.run(BINARY, folder) if part == "listing" else getattr(bench, part)()
+            getattr(bench, part)()
     finally:
         bench.server.stop("immediate")
+
+
+REPOSITORY_PARTS = {"listing": listing, "planning": planning}  # these need no server
 
 
 def main():
@@ -161,14 +165,17 @@ def main():
     parser.add_argument("--gigabytes", type=float, default=1.2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--megabytes", type=float, default=320, help="of user documents in MongoDB")
-    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,mongodb")
+    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,planning,mongodb")
     wanted = parser.parse_args()
     parts = wanted.only.split(",")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="asb-bench-"))
     folder.chmod(0o755)
     try:
-        if parts != ["mongodb"]:
-            postgres(folder, wanted, [part for part in parts if part != "mongodb"])
+        for part in (part for part in parts if part in REPOSITORY_PARTS):
+            REPOSITORY_PARTS[part].run(BINARY, folder)
+        database_parts = [part for part in parts if part != "mongodb" and part not in REPOSITORY_PARTS]
+        if database_parts:
+            postgres(folder, wanted, database_parts)
         if "mongodb" in parts:
             MongoBench(folder, BINARY, wanted.rounds, wanted.megabytes).run()
     finally:

@@ -69,6 +69,22 @@ void add_backup(CLI::App& app, Words& words) {
                    "back up a MongoDB server without an oplog (MONGODB_ALLOW_INCONSISTENT)");
 }
 
+// Where in the log to stop.
+void add_target(CLI::App& verb, TargetWords& target) {
+    verb.add_option("--target-time", target.time,
+                    "what was committed by then: 2024-01-15T14:30:00Z (the zone is required), or "
+                    "latest")
+        ->type_name("TIME");
+    verb.add_option("--target-position", target.position,
+                    "what was committed by there: a WAL position (0/2000028) or an optime (S:I)")
+        ->type_name("POSITION");
+    verb.add_option("--target-name", target.name, "up to this restore point of PostgreSQL")
+        ->type_name("NAME");
+    verb.add_option("--oplog-limit", target.oplog_limit,
+                    "MongoDB: before this optime, as mongorestore's --oplogLimit")
+        ->type_name("S[:I]");
+}
+
 void add_restore(CLI::App& app, Words& words) {
     auto& restore = words.invocation.restore;
     auto* verb = add_verb(app, words, "restore", "put data back, or list and verify backups",
@@ -81,6 +97,7 @@ void add_restore(CLI::App& app, Words& words) {
                           "  auth-service-backup restore --resume --staging /srv/prepared");
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
+    add_target(*verb, restore.target);
     verb->add_option("--from-mongodump", restore.from_mongodump,
                      "instead of a backup: a folder or an --archive file of mongodump's")
         ->type_name("PATH");
@@ -124,6 +141,63 @@ void add_restore(CLI::App& app, Words& words) {
         ->type_name("[DIR]");
     verb->add_flag("--unauthenticated", restore.unauthenticated,
                    "read a body whose manifest is lost; nothing proves what it is");
+}
+
+void add_explain(CLI::App& app, Words& words) {
+    auto& target = words.invocation.explain;
+    auto* verb = add_verb(app, words, "explain",
+                          "can we get back to then? from what, or why not and which instants are "
+                          "nearest; touches nothing, needs no key",
+                          "auth-service-backup explain 2024-01-15T14:30:00+01:00");
+    verb->add_option("time", target.time,
+                     "an instant with its zone (RFC 3339), as 2024-01-15T14:30:00Z; or latest")
+        ->type_name("TIME|latest");
+    verb->add_option("--target-position", target.position,
+                     "instead of a time: an LSN as 0/2000028, or an optime as 1705329000:1")
+        ->type_name("POSITION");
+    verb->add_option("--target-name", target.name,
+                     "instead of a time: a restore point of PostgreSQL")
+        ->type_name("NAME");
+    verb->add_option("--oplog-limit", target.oplog_limit,
+                     "instead of a time: the first entry to leave out, as mongorestore takes it")
+        ->type_name("SECONDS[:ORDINAL]");
+}
+
+// Run by PostgreSQL itself: no configuration is read, and it is in no other verb's family.
+void add_fetch_wal(CLI::App& app, Words& words) {
+    auto& fetch = words.invocation.fetch;
+    auto* verb = app.add_subcommand(
+        "fetch-wal", "what a restored PostgreSQL runs as its restore_command; not for people");
+    verb->footer(
+        "Example:\n  restore_command = 'auth-service-backup fetch-wal --source "
+        "asb_recovery.json \"%f\" \"%p\"'");
+    verb->add_option("--source", fetch.source,
+                     "the file that the restore wrote into the data "
+                     "directory")
+        ->required()
+        ->type_name("FILE");
+    verb->add_option("name", fetch.name, "the file that the server wants")->type_name("NAME");
+    verb->add_option("path", fetch.path, "where it wants it")->type_name("PATH");
+    verb->add_flag("--end", fetch.end, "the recovery has ended: remove what was fetched ahead");
+    verb->add_flag("--probe", fetch.probe, "only find out whether the repository can be read");
+}
+
+void add_stream(CLI::App& app, Words& words) {
+    auto& stream = words.invocation.stream;
+    auto* verb = add_verb(app, words, "stream",
+                          "follow the database's log without end, into the repository; "
+                          "docs/streaming.md",
+                          "auth-service-backup stream\n"
+                          "  auth-service-backup stream --status\n"
+                          "With STREAM_SYNCHRONOUS=true and, on the server, ALTER SYSTEM SET "
+                          "synchronous_standby_names = '\"auth-service-backup\"',\n"
+                          "a commit returns once it is in the repository, and waits while no "
+                          "stream runs.");
+    verb->add_flag("--no-promote", stream.no_promote,
+                   "end with exit 3 where a full backup would be taken first");
+    verb->add_flag("--status", stream.status, "how a running or the last stream stands");
+    verb->add_flag("--drop-slot", stream.drop_slot,
+                   "take away the replication slot that keeps the server's log for the stream");
 }
 
 void add_others(CLI::App& app, Words& words) {
@@ -226,13 +300,14 @@ Status take_restore(const CLI::App& app, Words& words) {
     ASB_CHECK(take_staging(app, words));
     const int asked =
         static_cast<int>(words.restore_list) + static_cast<int>(!words.restore_verify.empty()) +
-        static_cast<int>(!invocation.restore.backup.empty() || invocation.restore.resume) +
+        static_cast<int>(!invocation.restore.backup.empty() || invocation.restore.resume ||
+                         !invocation.restore.target.empty()) +
         static_cast<int>(!invocation.restore.from_mongodump.empty());
     if (asked != 1)
         return with_hint(
             fail(Code::usage,
-                 "restore needs exactly one of --backup-file FILE, --resume, --list, --verify FILE "
-                 "and --from-mongodump PATH"),
+                 "restore needs exactly one of --backup-file FILE (or a --target-...), --resume, "
+                 "--list, --verify FILE and --from-mongodump PATH"),
             "restore --list shows what there is; restore --backup-file latest takes the newest");
     if (!invocation.contents_reference.empty() && !words.restore_list)
         return with_hint(fail(Code::usage, "--contents goes with --list"),
@@ -294,8 +369,25 @@ Status take_verb(const CLI::App& app, Words& words, const std::vector<const Opti
         invocation.verb = Verb::restore;
         return take_restore(app, words);
     }
+    if (app.got_subcommand("stream")) {
+        invocation.verb = Verb::stream;
+        if (invocation.stream.status && invocation.stream.drop_slot)
+            return fail(Code::usage, "--status and --drop-slot are two questions; ask one");
+    }
     if (app.got_subcommand("list")) invocation.verb = Verb::list;
     if (app.got_subcommand("verify")) invocation.verb = Verb::verify;
+    if (app.got_subcommand("explain")) {
+        invocation.verb = Verb::explain;
+        if (invocation.explain.empty())
+            return with_hint(fail(Code::usage, "explain needs to know where to"),
+                             "as in explain 2024-01-15T14:30:00Z, or explain latest");
+    }
+    if (app.got_subcommand("fetch-wal")) {
+        invocation.verb = Verb::fetch_wal;
+        const bool fetches = !invocation.fetch.end && !invocation.fetch.probe;
+        if (fetches == (invocation.fetch.name.empty() || invocation.fetch.path.empty()))
+            return fail(Code::usage, "fetch-wal needs NAME and PATH, or --end, or --probe");
+    }
     if (app.got_subcommand("check")) invocation.verb = Verb::check;
     if (app.got_subcommand("config"))
         invocation.verb = app.get_subcommand("config")->got_subcommand("reference")
@@ -306,9 +398,8 @@ Status take_verb(const CLI::App& app, Words& words, const std::vector<const Opti
 
 // Verbs of the product that come with later versions: named, so that nobody takes them for typing
 // errors.
-constexpr std::array<std::string_view, 11> kLaterVerbs = {
-    "dr",     "schedule", "stream", "expire",  "keys",      "drill",
-    "notify", "audit",    "report", "explain", "completion"};
+constexpr std::array<std::string_view, 9> kLaterVerbs = {
+    "dr", "schedule", "expire", "keys", "drill", "notify", "audit", "report", "completion"};
 
 bool is_later_verb(std::string_view word) {
     return std::ranges::find(kLaterVerbs, word) != kLaterVerbs.end();
@@ -350,6 +441,9 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv,
         "docs/exit-codes.md.");
     add_backup(app, words);
     add_restore(app, words);
+    add_stream(app, words);
+    add_explain(app, words);
+    add_fetch_wal(app, words);
     add_others(app, words);
     const bool json = std::any_of(
         argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });

@@ -6,11 +6,25 @@
 #include <vector>
 
 #include "ops/backup.hpp"
+#include "ops/fetch_wal.hpp"
 #include "ops/restore.hpp"
+#include "ops/stream.hpp"
+#include "repo/recovery_target.hpp"
 
 namespace asb {
 
-enum class Verb { backup, restore, list, verify, check, config_show, config_reference };
+enum class Verb {
+    backup,
+    restore,
+    list,
+    verify,
+    explain,
+    check,
+    config_show,
+    config_reference,
+    fetch_wal,
+    stream
+};
 
 enum class ProgressStyle { automatic, plain, json, none };
 
@@ -24,7 +38,10 @@ struct Invocation {
     std::map<std::string, std::string> settings;  // given on the command line, by setting name
     BackupRequest backup;
     RestoreOptions restore;
+    StreamRequest stream;
     std::string verify_reference;
+    TargetWords explain;
+    FetchOptions fetch;
     std::string contents_reference;  // list --contents: the backup whose inside is listed
 };
 

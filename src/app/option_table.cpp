@@ -38,7 +38,24 @@ constexpr std::array kProgramOptions = {
     Option{.name = "LOG_DIR",
            .kind = OptionKind::path,
            .default_value = "/var/log/auth-service",
-           .summary = "the folder of backup.log and restore.log"},
+           .summary = "the folder of backup.log, restore.log, stream.log and stream-status.json"},
+    Option{.name = "STREAM_OBJECT_MB",
+           .kind = OptionKind::number,
+           .default_value = "8",
+           .summary = "stream: an object is put when it holds so many MiB of log, 1 to 16"},
+    Option{.name = "STREAM_SECONDS",
+           .kind = OptionKind::number,
+           .default_value = "3",
+           .summary = "stream: whatever has come is put after so many seconds, 1 to 3600"},
+    Option{.name = "STREAM_SYNCHRONOUS",
+           .kind = OptionKind::boolean,
+           .default_value = "false",
+           .summary = "stream: put and confirm at once what comes, for PostgreSQL's "
+                      "synchronous_standby_names"},
+    Option{.name = "STREAM_SEAL_OBJECTS",
+           .kind = OptionKind::number,
+           .default_value = "256",
+           .summary = "stream: from so many small objects on, the oldest are merged, 2 to 100000"},
 };
 
 constexpr std::array kLaterSettings = {

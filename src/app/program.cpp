@@ -16,6 +16,7 @@
 #include "io/file.hpp"
 #include "ops/check.hpp"
 #include "ops/contents.hpp"
+#include "ops/explain.hpp"
 #include "ops/import.hpp"
 #include "ops/list.hpp"
 #include "ops/verify.hpp"
@@ -95,6 +96,7 @@ std::string log_name(const Invocation& invocation) {
     if (invocation.verb == Verb::backup && !invocation.backup.dry_run) return "backup.log";
     if (invocation.verb == Verb::restore && !invocation.restore.dry_run) return "restore.log";
     if (invocation.verb == Verb::verify) return "restore.log";
+    if (invocation.verb == Verb::stream && !invocation.stream.status) return "stream.log";
     return {};
 }
 
@@ -116,6 +118,11 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
                                  "unset it, or use a version that has it");
             for (const auto& warning : configuration.warnings) context.log.warning("{}", warning);
             return run_backup(context, invocation.backup);
+        case Verb::stream:
+            if (!invocation.stream.status)
+                for (const auto& warning : configuration.warnings)
+                    context.log.warning("{}", warning);
+            return run_stream(context, invocation.stream);
         case Verb::restore:
             return invocation.restore.from_mongodump.empty()
                        ? run_restore(context, invocation.restore)
@@ -126,10 +133,14 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
                        : list_contents(context, invocation.contents_reference);
         case Verb::verify:
             return verify_backup(context, invocation.verify_reference);
+        case Verb::explain:
+            return explain_target(context, invocation.explain);
         case Verb::check:
             return run_check(context);
         case Verb::config_show:
             return show_configuration(configuration);
+        case Verb::fetch_wal:
+            break;  // has no configuration: run_program
         case Verb::config_reference: {
             Report report;
             report.text = configuration_reference(context.drivers);
@@ -205,6 +216,8 @@ int run_program(int argc, const char* const* argv, const StopToken& stop,
         if (parsed.json) put_json(usage_error(parsed.text), parsed.exit_status);
         return parsed.exit_status;
     }
+    if (parsed.invocation->verb == Verb::fetch_wal)
+        return fetch_wal(parsed.invocation->fetch, drivers);
     return run_invocation(std::move(*parsed.invocation), drivers, options, stop, signals);
 }
 

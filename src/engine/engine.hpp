@@ -46,6 +46,10 @@ struct BackupFacts {
     std::optional<LogFacts> log;
 };
 
+// A small entry, by its name, of the backup that an incremental one goes on from; nullopt when that
+// has none. Empty: there is no such backup.
+using ParentEntry = std::function<Result<std::optional<std::string>>(const std::string& entry)>;
+
 struct SessionContext {
     Log& log;
     Progress& progress;
@@ -58,9 +62,8 @@ struct SessionContext {
     std::string new_log_id = {};
     // A full backup: the source is to keep its log from now on, since incremental ones follow.
     bool keep_log = false;
-    // An incremental backup of a source without a log: a small entry of the backup that this one
-    // goes on from, by its name; nullopt when that has none. Empty: there is no such backup.
-    std::function<Result<std::optional<std::string>>(const std::string& entry)> parent_entry = {};
+    // An incremental backup of a source without a log.
+    ParentEntry parent_entry = {};
 
     // The tail of this identity; null when the repository has none.
     [[nodiscard]] const LogTail* tail_of(std::string_view identity) const;
@@ -99,12 +102,14 @@ struct StoredEntry {
 struct Recovery {
     std::optional<LogStop> stop;  // absent: where the backup itself is consistent
     std::uint32_t line = 0;       // on which it stops
-    // For an engine whose server fetches its log itself (Engine::fetches_log): the command that
-    // fetches one file, with the server's placeholders in it, the one to run at the end, and what
-    // they read: secret, for a file that only the server's user can read.
-    std::string fetch_command;
-    std::string end_command;
+    // For an engine whose server fetches its log itself (Engine::fetches_log): the program that
+    // fetches (its path and first words), and what it reads: secret, for a file that only the
+    // server's user can read.
+    std::vector<std::string> fetch_program;
     Secret fetch_source;
+    // Puts all that could be fetched into this folder instead, where that user may not read the
+    // repository.
+    std::function<Status(const std::string& folder)> unpack;
     // For people: "2024-01-15T14:30:00Z", as the target was said.
     std::string target;
 };
@@ -190,7 +195,7 @@ class Engine {
     [[nodiscard]] virtual bool has_log() const { return false; }
     // As open_session, for what changed since the one of context.tails (which are not empty) that
     // is of this source. Succeeds when there is none or the log does not go on from there, and then
-    // says so with `gap`. Here: `usage`.
+    // says so with `gap`. A source without a log asks context.parent_entry instead. Here: `usage`.
     virtual Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context);
     // Goes on from context.tails as open_incremental does. Here: `usage`.
     virtual Result<FollowerOpening> follow(SessionContext context);
@@ -213,6 +218,8 @@ class Engine {
     // no log. MongoDB, whose entries follow each other without saying where they are: line 0 and 0.
     [[nodiscard]] virtual std::optional<LogPoint> log_entry(std::string_view name,
                                                             const Json& facts) const;
+    // The name of the entry as which a piece of streamed log is given to a restore session.
+    [[nodiscard]] virtual std::string_view log_object_entry() const { return {}; }
     // A position as this database's people write it ("0/2000028", "1795379725:3"), and back. `line`
     // of what is parsed is 0: not said. Here: `usage`, and the numbers.
     virtual Result<LogPoint> parse_position(std::string_view text) const;

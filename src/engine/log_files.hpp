@@ -24,6 +24,7 @@ class LogFileNames {
     [[nodiscard]] virtual std::string name_of(const LogPoint& point) const = 0;
     // The line whose history the file of this name tells; nullopt for any other name.
     [[nodiscard]] virtual std::optional<std::uint32_t> history(std::string_view name) const = 0;
+    [[nodiscard]] virtual std::string history_name(std::uint32_t line) const = 0;
     // Such a file, as the server reads it. `branches`: of the line and all before it.
     [[nodiscard]] virtual std::string history_text(
         const std::vector<LogBranch>& branches) const = 0;

@@ -55,6 +55,7 @@ class LogFollower {
 struct FollowerOpening {
     std::unique_ptr<LogFollower> follower;  // null when there is a gap
     std::string gap;                        // why the log does not go on from the tail
+    LogTail tail;                           // what it goes on from; meaningless with a gap
 };
 
 }  // namespace asb

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "codec/digest.hpp"
+#include "ops/file_chain.hpp"
 #include "repo/log_tail.hpp"
 
 namespace asb {
@@ -19,14 +20,17 @@ std::string random_log_id() {
 
 // What the sessions of one backup are told.
 struct Origin {
+    StoreReader& store;
     const Catalog& catalog;
     bool keep_log = false;
 };
 
-SessionContext session_context(const OpsContext& context, const Engine& engine,
-                               const Origin& origin) {
+Result<SessionContext> session_context(const OpsContext& context, const Engine& engine,
+                                       const Origin& origin) {
     SessionContext session{context.log, context.progress, context.stop};
-    session.tails = log_tails(origin.catalog, engine.name());
+    if (engine.has_log()) {
+        ASB_TRY(session.tails, log_tails(origin.store, origin.catalog, engine.name()));
+    }
     session.new_log_id = random_log_id();
     session.keep_log = origin.keep_log;
     return session;
@@ -36,10 +40,39 @@ Result<BackupSources> open_full(const OpsContext& context, BackupType type, cons
     BackupSources sources{.type = type, .open = {}, .tails = {}, .promoted_because = {}};
     ASB_TRY(auto engines, open_engines(context, type));
     for (auto& engine : engines) {
-        ASB_TRY(auto session, engine->open_session(session_context(context, *engine, origin)));
+        ASB_TRY(auto told, session_context(context, *engine, origin));
+        ASB_TRY(auto session, engine->open_session(std::move(told)));
         sources.open.push_back({std::move(engine), std::move(session)});
     }
     return sources;
+}
+
+// Whether nothing is missing from the backup of this name back to a full one.
+bool has_whole_chain(const Catalog& catalog, std::string_view name) {
+    for (std::size_t links = 0; links <= catalog.entries.size(); ++links) {
+        const auto* entry = catalog.find(name);
+        if (entry == nullptr || entry->state != CatalogEntry::State::ok) return false;
+        if (entry->manifest.type != BackupType::incremental) return true;
+        if (!entry->manifest.parent) return false;
+        name = entry->manifest.parent->name;
+    }
+    return false;
+}
+
+// Where a source without a log looks up how far it came: the backup that the database, opened
+// before it, goes on from.
+ParentEntry parent_entry(const OpsContext& context, const Origin& origin,
+                         const BackupSources& sources) {
+    for (const auto& source : sources.open) {
+        const auto* tail = source.session->goes_on_from();
+        if (tail == nullptr || !has_whole_chain(origin.catalog, tail->written_by)) continue;
+        return [&context, &store = origin.store,
+                parent = ParentBackup{.id = tail->written_by_id, .name = tail->written_by}](
+                   const std::string& entry) {
+            return read_parent_entry(context, store, parent, entry);
+        };
+    }
+    return {};
 }
 
 Result<BackupSources> open_incremental(const OpsContext& context, const Origin& origin) {
@@ -47,22 +80,25 @@ Result<BackupSources> open_incremental(const OpsContext& context, const Origin& 
         .type = BackupType::incremental, .open = {}, .tails = {}, .promoted_because = {}};
     ASB_TRY(auto engines, open_engines(context, BackupType::incremental));
     for (auto& engine : engines) {
-        auto told = session_context(context, *engine, origin);
+        ASB_TRY(auto told, session_context(context, *engine, origin));
         sources.tails.insert(sources.tails.end(), told.tails.begin(), told.tails.end());
+        if (!engine->has_log()) told.parent_entry = parent_entry(context, origin, sources);
         ASB_TRY(auto session, engine->open_incremental(std::move(told)));
         sources.open.push_back({std::move(engine), std::move(session)});
+        if (!sources.gap().empty()) break;  // a full one is taken instead
     }
     return sources;
 }
 
 Result<BackupSources> open_promoted(const OpsContext& context, const std::string& gap,
-                                    const Promotion& promotion, const Catalog& catalog) {
+                                    const Promotion& promotion, StoreReader& store,
+                                    const Catalog& catalog) {
     if (!promotion.allowed)
         return with_hint(fail(Code::incomplete, "no incremental backup can be taken: {}", gap),
                          "take a full one: backup.sh --type full");
     context.log.warning("a full backup is taken instead of an incremental one: {}", gap);
-    ASB_TRY(auto sources,
-            open_full(context, BackupType::full, {.catalog = catalog, .keep_log = true}));
+    ASB_TRY(auto sources, open_full(context, BackupType::full,
+                                    {.store = store, .catalog = catalog, .keep_log = true}));
     sources.promoted_because = gap;
     return sources;
 }
@@ -87,18 +123,18 @@ Result<BackupSources> open_backup_sources(const OpsContext& context, BackupType 
     if (type != BackupType::config) {
         ASB_TRY(catalog, load_catalog(store, job_count(context.settings)));
     }
-    const Origin origin{.catalog = catalog};
+    const Origin origin{.store = store, .catalog = catalog};
     if (type != BackupType::incremental) return open_full(context, type, origin);
     ASB_TRY(auto sources, open_incremental(context, origin));
     if (const auto gap = sources.gap(); !gap.empty())
-        return open_promoted(context, gap, promotion, catalog);
+        return open_promoted(context, gap, promotion, store, catalog);
     return sources;
 }
 
 Result<BackupSources> promote(const OpsContext& context, const BackupSources& incremental,
                               const Promotion& promotion, StoreReader& store) {
     ASB_TRY(const auto catalog, load_catalog(store, job_count(context.settings)));
-    return open_promoted(context, incremental.gap(), promotion, catalog);
+    return open_promoted(context, incremental.gap(), promotion, store, catalog);
 }
 
 }  // namespace asb

@@ -89,18 +89,6 @@ Status serve_text(const FetchOptions& options, std::string_view text) {
     return errno_error(errno, "cannot write", options.path);
 }
 
-// The branches of `line` and of those it comes from; empty when nothing is known of it.
-std::vector<LogBranch> ancestry(const std::vector<LogBranch>& branches, std::uint32_t line) {
-    std::vector<LogBranch> way;
-    for (auto at = line; true;) {
-        const auto found = std::ranges::find(branches, at, &LogBranch::line);
-        if (found == branches.end()) break;
-        way.insert(way.begin(), *found);
-        at = found->parent;
-    }
-    return way;
-}
-
 const LogRange* overlapping(const std::vector<LogRange>& cover, const LogRange& file) {
     // The newest line first: a file in which a line changes is the new line's.
     const auto found = std::find_if(cover.rbegin(), cover.rend(), [&](const LogRange& range) {

@@ -198,15 +198,32 @@ void stop_feeder(const FeederPlaces& places) {
     remove_waiting(places);
 }
 
+std::vector<LogBranch> ancestry(const std::vector<LogBranch>& branches, std::uint32_t line) {
+    std::vector<LogBranch> way;
+    for (auto at = line; true;) {
+        const auto found = std::ranges::find(branches, at, &LogBranch::line);
+        if (found == branches.end()) return way;
+        way.insert(way.begin(), *found);
+        at = found->parent;
+    }
+}
+
 Status unpack_log(const RecoverySource& source, const Drivers& drivers, const std::string& folder,
-                  const std::string& beginnings, const StopToken& stop) {
+                  const StopToken& stop) {
     ASB_TRY(const auto reader, RecoveryReader::open(source, drivers, stop));
+    ASB_TRY(const auto names, reader->file_names());
+    for (const auto& branch : source.head.branches) {
+        const auto path = folder + "/" + names->history_name(branch.line);
+        ASB_TRY(const auto file, open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC));
+        const auto text = names->history_text(ancestry(source.head.branches, branch.line));
+        ASB_CHECK(write_all(file.get(), as_bytes(text), path));
+    }
+    if (source.head.cover.empty()) return {};
     ASB_TRY(const auto files,
             reader->files({.folder = folder,
-                           .beginnings = beginnings,
+                           .beginnings = folder,
                            .before_file = [&stop] { return stop.check(); },
                            .after_file = [](const LogPoint&) { return Status(); }}));
-    if (source.head.cover.empty()) return {};
     const auto& first = source.head.cover.front();
     ASB_CHECK(reader->read_from({first.line, first.start}, [&](const LogPoint& start, Bytes bytes) {
         return files->feed(start, bytes);

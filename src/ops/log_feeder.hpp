@@ -35,7 +35,11 @@ Status start_feeder(const FeederPlaces& places, const Drivers& drivers, const Lo
 void stop_feeder(const FeederPlaces& places);
 
 // All files at once, into `folder`, by this process: where the server cannot read the repository.
+// The beginnings of files are there already.
 Status unpack_log(const RecoverySource& source, const Drivers& drivers, const std::string& folder,
-                  const std::string& beginnings, const StopToken& stop);
+                  const StopToken& stop);
+
+// `line`'s branch and those of the lines it comes from, the oldest first.
+std::vector<LogBranch> ancestry(const std::vector<LogBranch>& branches, std::uint32_t line);
 
 }  // namespace asb

@@ -8,6 +8,7 @@
 #include "ops/recovery_reader.hpp"
 #include "ops/recovery_text.hpp"
 #include "repo/log_record.hpp"
+#include "repo/names.hpp"
 #include "repo/repository.hpp"
 
 namespace asb {

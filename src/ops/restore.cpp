@@ -5,7 +5,9 @@
 #include "base/text.hpp"
 #include "ops/consistency.hpp"
 #include "ops/opened.hpp"
+#include "ops/restore_files.hpp"
 #include "ops/restore_parts.hpp"
+#include "ops/restore_recovery.hpp"
 #include "ops/staged_restore.hpp"
 #include "repo/names.hpp"
 
@@ -140,6 +142,16 @@ Result<Report> restore_unauthenticated(const OpsContext& context, const RestoreO
 Result<Report> run_restore(const OpsContext& context, const RestoreOptions& options) {
     if (options.resume) return resume_restore(context, options);
     ASB_CHECK(check_components(context, options.request));
+    if (!options.unauthenticated) {
+        ASB_TRY(const bool onwards, needs_recovery(context, recovery_wish(options)));
+        if (onwards && !options.staging.empty())
+            return with_hint(fail(Code::usage,
+                                  "--staging prepares one full backup, and this "
+                                  "restore goes on from it"),
+                             "leave --staging out");
+        if (onwards && wants_only_files(options)) return restore_files(context, options);
+        if (onwards) return restore_to_target(context, options);
+    }
     if (!options.staging.empty()) return prepare_restore(context, options);
     return options.unauthenticated ? restore_unauthenticated(context, options)
                                    : restore_authenticated(context, options);

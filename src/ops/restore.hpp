@@ -3,11 +3,13 @@
 // in one short step, to where it is wanted.
 
 #include "ops/context.hpp"
+#include "repo/recovery_target.hpp"
 
 namespace asb {
 
 struct RestoreOptions {
     std::string backup;          // --backup-file: a path, a URL, a name, or latest
+    TargetWords target;          // where to stop; empty: at the backup's end
     std::string from_mongodump;  // --from-mongodump: a folder or an archive of mongodump's instead
     RestoreRequest request;
     bool components_named = false;  // --components was said; else they follow from --only

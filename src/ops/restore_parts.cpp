@@ -57,7 +57,8 @@ Result<Part> make_part(const OpsContext& context, const RestoreRequest& request,
     Part part{.engine = nullptr, .facts = facts, .request = request};
     part.request.components.clear();
     for (const auto& component : engine->components())
-        if (wants(request, component.name)) part.request.components.emplace_back(component.name);
+        if (wants(request, component.name) && !wants(part.request, component.name))
+            part.request.components.emplace_back(component.name);
     part.request.only = words_of(context, name, request.only);
     part.engine = std::move(engine);
     return part;

@@ -84,7 +84,6 @@ Result<std::vector<std::unique_ptr<Engine>>> open_engines(const OpsContext& cont
         ASB_TRY(auto database, open_database_engine(context));
         engines.push_back(std::move(database));
     }
-    if (type == BackupType::incremental) return engines;
     for (const auto* driver : context.drivers.engines)
         if (driver->url_schemes.empty()) engines.push_back(driver->open(context.settings));
     return engines;

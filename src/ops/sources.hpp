@@ -14,7 +14,7 @@ namespace asb {
 // The engine that DATABASE_TYPE and DATABASE_URL name. `usage` when they contradict each other,
 // name no engine of this program, or when there is no URL.
 Result<std::unique_ptr<Engine>> open_database_engine(const OpsContext& context);
-// The file-set engine, and for a full backup the database's before it.
+// The file-set engine, and unless only configuration is backed up, the database's before it.
 Result<std::vector<std::unique_ptr<Engine>>> open_engines(const OpsContext& context,
                                                           BackupType type);
 // The engine of that name, for restoring what it once wrote; `usage` when this program has none.

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "repo/log_fields.hpp"
+#include "repo/log_json.hpp"
 #include "repo/log_object.hpp"
 
 namespace asb {
@@ -46,17 +46,6 @@ Status parse_members(LogFields& fields, LogObjectHeader& header) {
     return fields.status();
 }
 
-Status parse_branches(LogFields& fields, std::string_view what, LogObjectHeader& header) {
-    const Json branches = fields.array("branches");
-    if (branches.size() > kLogHeaderBranchesMax) fields.bad("branches");
-    ASB_CHECK(fields.status());
-    for (const auto& item : branches) {
-        ASB_TRY(auto branch, branch_from_json(item, what));
-        header.branches.push_back(branch);
-    }
-    return {};
-}
-
 Status parse_body(LogFields& fields, LogObjectHeader& header) {
     const auto compression = fields.text("compression");
     if (compression != "gzip" && compression != "none") fields.bad("compression");
@@ -92,7 +81,8 @@ Result<ReadLogHeader> parse_log_header(std::string_view line, std::string_view w
                     .covered_until = fields.time("covered_until_us")};
     header.last_record = fields.point("last_record");
     header.tail = fields.object("tail");
-    ASB_CHECK(parse_branches(fields, what, header));
+    ASB_CHECK(parse_list(fields, "branches", what, parse_branch, header.branches));
+    if (header.branches.size() > kLogHeaderBranchesMax) fields.bad("branches");
     ASB_CHECK(parse_body(fields, header));
     ASB_CHECK(check_encryption(fields, read.document, what, header));
     ASB_CHECK(fields.status());

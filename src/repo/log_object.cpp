@@ -7,7 +7,7 @@
 #include "base/fail_point.hpp"
 #include "codec/cbc.hpp"
 #include "io/file.hpp"
-#include "repo/log_fields.hpp"
+#include "repo/log_json.hpp"
 
 namespace asb {
 namespace {
@@ -54,6 +54,11 @@ Digest mac_of(const Json& document, const BodyKeys& keys) {
                        as_bytes(fmt::format("{}{}", kMacContext, canonical(unsigned_document))));
 }
 
+// A clock that stood before 1970 is written as 1970, as in names.
+std::uint64_t to_number(CommitTime time) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.time_since_epoch().count()));
+}
+
 Json to_json(const LogObjectHeader& header) {
     Json document = {{"version", kLogObjectVersion},
                      {"type", "log"},
@@ -77,7 +82,7 @@ Json to_json(const LogObjectHeader& header) {
                      {"authenticated", header.salt.has_value()}};
     const auto count = std::min(header.branches.size(), kLogHeaderBranchesMax);
     for (auto i = header.branches.size() - count; i < header.branches.size(); ++i)
-        document["branches"].push_back(branch_to_json(header.branches[i]));
+        document["branches"].push_back(to_json(header.branches[i]));
     if (header.salt)
         document["encryption"] = {{"cipher", "aes-256-cbc"},
                                   {"kdf", "pbkdf2-hmac-sha256"},

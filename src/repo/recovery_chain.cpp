@@ -117,8 +117,7 @@ class Chain {
         if (links_.empty() || target_.kind == Kind::name) return search_from(base_.consistent.at);
         const auto stop = first_with_stop();
         for (auto i = stop; i-- > 0;) {
-            const bool surely =
-                span(i).has_commits() && !span(i).shares_times && !track_.is_cut_short(links_[i]);
+            const bool surely = span(i).has_commits() && track_.has_newest_after(links_[i], 0);
             if (!surely) continue;
             const auto item = track_.item(links_[i]);
             return {

@@ -79,10 +79,11 @@ def updated(document, change):
 
 
 class Replay:
-    """`collections`: {"db.collection": {bytes of the _id: document}}; `indexes`: {"db.collection": {name}}."""
+    """`collections`: {"db.collection": {bytes of the _id: document}}; `indexes`: {"db.collection": {name}}; `views`:
+    their full names."""
 
     def __init__(self):
-        self.collections, self.indexes = {}, {}
+        self.collections, self.indexes, self.views = {}, {}, set()
 
     def apply(self, entry):
         operation, namespace = entry["op"], entry["ns"]
@@ -105,7 +106,15 @@ class Replay:
         name, target = next(iter(words.items()))
         namespace = f"{database}.{target}"
         if name == "create":
-            self.collections.setdefault(namespace, {})
+            if "viewOn" in words:
+                self.views.add(namespace)
+            else:
+                self.collections.setdefault(namespace, {})
+        elif name == "renameCollection":
+            for places in (self.collections, self.indexes):
+                places.pop(words["to"], None)
+                if target in places:
+                    places[words["to"]] = places.pop(target)
         elif name == "createIndexes":
             self.indexes.setdefault(namespace, set()).update(index["name"] for index in words["indexes"])
         elif name in ("dropIndexes", "dropIndex"):
@@ -113,6 +122,7 @@ class Replay:
         elif name == "drop":
             self.collections.pop(namespace, None)
             self.indexes.pop(namespace, None)
+            self.views.discard(namespace)
         elif name == "dropDatabase":
             for place in [ns for ns in self.collections if ns.startswith(database + ".")]:
                 self.collections.pop(place)

@@ -69,7 +69,7 @@ class Writer:
             self.transaction(number)
             return
         self.change(self.db[self._random.choice(self.collections)], number)
-        if number % 40 == 0:
+        if number % 40 == 1:
             self.change_schema(number)
         self.db.journal.insert_one({"_id": number})
 
@@ -107,7 +107,7 @@ class Writer:
         made = self.db[f"made_{number}"]
         made.insert_many([{"_id": n, "square": n * n} for n in range(number % 17 + 1)])
         made.create_index("square", name=f"square_{number}", unique=True)
-        if number % 120 == 0:
+        if number % 120 == 1:
             self.db.drop_collection(f"made_{number - 80}")
 
 

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <thread>
-#include <utility>
 
 #include "base/clock.hpp"
 #include "base/fail_point.hpp"
@@ -161,8 +160,8 @@ class FilesetRestore final : public RestoreSession {
             if (!move.kept.empty())
                 lines.push_back(fmt::format("what was in {} is kept as {}", printable(move.place),
                                             printable(move.kept)));
-        for (const auto* tree : {std::as_const(tree_).get(), logs_->tree()})
-            if (tree != nullptr) describe_links(*tree, lines);
+        describe_links(*tree_, lines);
+        if (logs_->tree() != nullptr) describe_links(*logs_->tree(), lines);
         if (geteuid() != 0)
             lines.emplace_back("owners are not restored, since only root may give files away");
         return lines;

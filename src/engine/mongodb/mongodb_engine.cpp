@@ -63,6 +63,7 @@ class MongodbEngine final : public Engine {
         const bool holds = parsed && parsed->kind == MongoEntry::Kind::oplog;
         return holds ? std::optional(LogPoint{}) : std::nullopt;
     }
+    [[nodiscard]] std::string_view log_object_entry() const override { return kOplogEntry; }
     [[nodiscard]] Result<LogPoint> parse_position(std::string_view text) const override {
         ASB_TRY(const OpTime optime, parse_optime(text));
         return LogPoint{0, point_of(optime)};

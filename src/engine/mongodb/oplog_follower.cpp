@@ -200,6 +200,7 @@ Result<FollowerOpening> follow_mongodb(const Settings& settings, SessionContext 
         opening.gap = choice.gap;
         return opening;
     }
+    opening.tail = *choice.tail;
     ASB_TRY(OplogTail tail, parse_oplog_tail(choice.tail->tail));
     auto follower =
         std::make_unique<OplogFollower>(std::move(context), std::move(source), std::move(tail));

@@ -22,7 +22,7 @@ bool is_id_index(BsonView spec) {
 // Fields of a stored specification that createIndexes does not take: `ns` (before 4.4), and what a
 // compatible server notes for itself.
 bool is_internal(std::string_view field) {
-    return field == "ns" || field == "entryFormat";
+    return field == "ns" || field == "entryFormat" || field == "multikey";
 }
 
 bool same_key(BsonView spec, BsonView key) {

@@ -1,6 +1,6 @@
 #pragma once
 // Why this exists: a data directory that is to recover to a chosen place needs settings, a signal
-// file and what its restore_command reads; a server that is started with them promotes by itself.
+// file and the way to its WAL; a server that is started with them promotes by itself.
 
 #include <string>
 #include <utility>
@@ -11,18 +11,30 @@
 
 namespace asb::postgres {
 
-// What restore_command reads, in the data directory; removed by recovery_end_command.
-inline constexpr const char* kRecoverySource = "asb_recovery.json";
-inline constexpr const char* kRecoverySignal = "recovery.signal";
+// How the server gets the WAL after that of the backup.
+enum class WalWay {
+    fetched,   // its restore_command reads the repository
+    unpacked,  // it lies in pg_wal, since the server's user may not read the repository
+};
+
+// Asks the fetching program itself, as `owner` when that is another user than ours.
+Result<WalWay> choose_wal_way(const Recovery& recovery, const std::optional<Owner>& owner,
+                              const StopToken& stop);
 
 // The recovery's settings by name (PostgreSQL 15 manual, 20.5.5 and 20.5.6), values as they are.
-std::vector<std::pair<std::string, std::string>> recovery_settings(const Recovery& recovery);
+std::vector<std::pair<std::string, std::string>> recovery_settings(const Recovery& recovery,
+                                                                   WalWay way);
 
-// Writes signal and source into the tree, and `auto_conf`, the text of the backed-up
-// postgresql.auto.conf, with the settings behind it.
-Status write_recovery(StagedTree& tree, const Recovery& recovery, std::string auto_conf);
+struct RecoveryFiles {
+    WalWay way = WalWay::fetched;
+    std::string auto_conf;  // the text of the backed-up postgresql.auto.conf
+    std::optional<Owner> owner;
+    bool durable = true;
+};
+// Writes signal, settings and source (or the WAL itself) into the tree.
+Status write_recovery(StagedTree& tree, const Recovery& recovery, RecoveryFiles files);
 
-// For the report.
+// For the report and the plan.
 std::string describe_recovery(const Recovery& recovery);
 
 }  // namespace asb::postgres

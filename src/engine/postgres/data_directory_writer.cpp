@@ -183,13 +183,26 @@ Status DataDirectoryWriter::complete() {
         ASB_CHECK(main_->tree().write_file(kTablespaceMap, rewritten));
     }
     ASB_CHECK(main_->tree().make_folder("pg_wal/archive_status"));
-    if (options_.recovery)
-        ASB_CHECK(write_recovery(main_->tree(), *options_.recovery,
-                                 std::move(held_[std::string(kAutoConf)])));
+    ASB_CHECK(complete_recovery());
     ASB_TRY(auto lines, complete_configuration(main_->tree()));
     for (auto& line : lines) notes_.push_back(std::move(line));
     for (auto& line : configuration_warnings(main_->tree())) notes_.push_back(std::move(line));
     return {};
+}
+
+Status DataDirectoryWriter::complete_recovery() {
+    if (!options_.recovery) return {};
+    ASB_TRY(wal_way_, choose_wal_way(*options_.recovery, options_.owner, context_.stop));
+    if (wal_way_ == WalWay::unpacked)
+        notes_.push_back(
+            fmt::format("the WAL was unpacked into pg_wal, since user {} may not read "
+                        "the repository or run this program",
+                        options_.owner->user));
+    return write_recovery(main_->tree(), *options_.recovery,
+                          {.way = wal_way_,
+                           .auto_conf = std::move(held_[std::string(kAutoConf)]),
+                           .owner = options_.owner,
+                           .durable = options_.durable});
 }
 
 Status DataDirectoryWriter::put_control() {
@@ -219,7 +232,8 @@ void DataDirectoryWriter::describe() {
     report_.push_back(
         fmt::format("PostgreSQL{} data directory at {}; start it with: pg_ctl -D {} start{}",
                     version, directory(), shell_quote(directory()), as));
-    if (options_.recovery) report_.push_back(describe_recovery(*options_.recovery));
+    if (options_.recovery)
+        report_.push_back("at its first start it will " + describe_recovery(*options_.recovery));
     for (const auto& place : options_.tablespaces)
         report_.push_back(fmt::format("tablespace {} is at {} (it was at {})", place.oid,
                                       place.new_path, place.old_path));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "engine/postgres/data_directory_recovery.hpp"
 #include "engine/postgres/data_directory_staging.hpp"
 #include "engine/postgres/data_directory_tablespaces.hpp"
 #include "engine/postgres/file_ledger.hpp"
@@ -44,6 +45,8 @@ class DataDirectoryWriter final : public RestoreSession {
 
     // Where the data directory is after publish.
     [[nodiscard]] const std::string& directory() const { return main_->target(); }
+    // How its server gets the WAL of the recovery; after publish.
+    [[nodiscard]] WalWay wal_way() const { return wal_way_; }
 
   private:
     // Where the bytes of the open entry go besides the check sum.
@@ -60,6 +63,7 @@ class DataDirectoryWriter final : public RestoreSession {
     Status begin_entry(StagedTree& tree, const EntryHeader& header, std::string_view path);
     Status check_whole();
     Status complete();
+    Status complete_recovery();
     Status put_control();
     Status publish_folders();
     void describe();
@@ -75,6 +79,7 @@ class DataDirectoryWriter final : public RestoreSession {
     // The path is as the server's manifest calls it; empty for WAL, which it does not list.
     FileLedger::Entry open_file_;
     std::map<std::string, std::string> held_;  // small files kept in memory, by path
+    WalWay wal_way_ = WalWay::fetched;
     FileLedger arrived_;
     std::uint64_t wal_files_ = 0;
     std::vector<std::string> notes_;

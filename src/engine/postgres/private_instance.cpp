@@ -10,7 +10,6 @@
 
 #include "base/text.hpp"
 #include "codec/digest.hpp"
-#include "engine/postgres/data_directory_recovery.hpp"
 #include "engine/postgres/server_error.hpp"
 
 namespace asb::postgres {
@@ -131,7 +130,7 @@ std::vector<std::string> PrivateInstance::settings() const {
     };
     if (options_.programs.major >= 17) values.emplace_back("event_triggers", "off");
     if (options_.recovery)
-        for (auto& setting : recovery_settings(*options_.recovery))
+        for (auto& setting : recovery_settings(*options_.recovery, options_.wal_way))
             values.push_back(std::move(setting));
     std::vector<std::string> arguments;
     for (const auto& [name, value] : values) {

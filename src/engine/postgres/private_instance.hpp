@@ -10,6 +10,7 @@
 
 #include "engine/engine.hpp"
 #include "engine/postgres/connection.hpp"
+#include "engine/postgres/data_directory_recovery.hpp"
 #include "engine/postgres/private_instance_programs.hpp"
 #include "engine/postgres/restore_staging_area.hpp"
 #include "io/subprocess.hpp"
@@ -25,6 +26,7 @@ class PrivateInstance {
         std::optional<Owner> owner;
         unsigned jobs = 2;
         std::optional<Recovery> recovery;
+        WalWay wal_way = WalWay::fetched;
     };
     // Starts the server, waits until its recovery is done and it accepts connections. `database`
     // with the last lines of its log when it ends instead.

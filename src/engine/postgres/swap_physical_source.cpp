@@ -42,7 +42,8 @@ Status PhysicalSource::open() {
                                                .data_directory = writer_->directory(),
                                                .owner = options_.owner,
                                                .jobs = options_.jobs,
-                                               .recovery = options_.recovery},
+                                               .recovery = options_.recovery,
+                                               .wal_way = writer_->wal_way()},
                                               area_, context_));
     return {};
 }

@@ -40,6 +40,9 @@ class WalFileNames final : public LogFileNames {
         if (!name.ends_with(kHistorySuffix)) return std::nullopt;
         return parse_line(name.substr(0, name.size() - kHistorySuffix.size()));
     }
+    [[nodiscard]] std::string history_name(std::uint32_t line) const override {
+        return history_file_name(line);
+    }
     [[nodiscard]] std::string history_text(const std::vector<LogBranch>& branches) const override {
         std::string text;
         for (const auto& branch : branches)

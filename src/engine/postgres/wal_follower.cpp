@@ -198,6 +198,7 @@ Result<FollowerOpening> follow_wal(const Settings& settings, SessionContext cont
     FollowerOpening opening;
     opening.gap = continuation.gap;
     if (!opening.gap.empty()) return opening;
+    opening.tail = continuation.tail;
     auto follower =
         std::make_unique<WalFollower>(std::move(connection), server, std::move(continuation));
     ASB_TRY(opening.gap, follower->open(slot_policy(settings)));

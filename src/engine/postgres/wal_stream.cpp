@@ -64,12 +64,15 @@ Result<LogJoint> join_log(Connection& connection, const ServerIdentity& server, 
     joint.gap = difference(joint.branches, server.timeline, end, known);
     if (!joint.gap.empty() || server.timeline != end.line || server.log_end.value >= end.at)
         return joint;
-    if (server.in_recovery)
-        return with_hint(
+    if (server.in_recovery) {
+        auto behind =
             fail(Code::database,
                  "the standby has received WAL up to {}, and the last backup reaches to {}",
-                 to_text(server.log_end), to_text(Lsn{end.at})),
-            "wait until it has caught up, or name the primary in DATABASE_URL");
+                 to_text(server.log_end), to_text(Lsn{end.at}));
+        behind.retryable = true;
+        return with_hint(std::move(behind),
+                         "wait until it has caught up, or name the primary in DATABASE_URL");
+    }
     joint.gap = fmt::format(
         "the server's WAL ends at {}, before the last backup's end at {}: it "
         "was restored or made anew",

@@ -1,0 +1,434 @@
+#include "ops/stream.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/fail_point.hpp"
+#include "base/text.hpp"
+#include "io/file.hpp"
+#include "ops/backup.hpp"
+#include "ops/sources.hpp"
+#include "ops/stream_seal.hpp"
+#include "ops/stream_status.hpp"
+#include "ops/stream_writer.hpp"
+#include "repo/log_record.hpp"
+#include "repo/log_tail.hpp"
+
+namespace asb {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kBackOffMin{1'000};
+constexpr milliseconds kBackOffMax{30'000};
+// How often the status is written, and the follower is left when nothing comes.
+constexpr milliseconds kStatusEvery{2'000};
+constexpr milliseconds kIdle{1'000};
+// A slot stays in use until the server notices that its client is gone: at once when the process
+// died, after wal_sender_timeout (a minute, engine/postgres/wal_follower.cpp) when the network did.
+constexpr std::chrono::seconds kBusyAtStart{5};
+constexpr std::chrono::seconds kBusyLater{120};
+// Full backups in a row after which the log still does not go on.
+constexpr int kPromotionsMax = 3;
+constexpr int kFutileMax = 2;
+
+struct Limits {
+    std::size_t object_bytes = 0;
+    std::chrono::seconds every{};
+    bool synchronous = false;
+    std::size_t seal_objects = 0;
+};
+
+Result<std::uint64_t> bounded(const Settings& settings, std::string_view name, std::uint64_t least,
+                              std::uint64_t most) {
+    const auto value = settings.number(name);
+    if (value >= least && value <= most) return value;
+    return with_hint(fail(Code::usage, "{}={} is not possible", name, value),
+                     fmt::format("set {} to a number from {} to {}", name, least, most));
+}
+
+Result<Limits> read_limits(const Settings& settings) {
+    Limits limits;
+    ASB_TRY(const auto megabytes, bounded(settings, "STREAM_OBJECT_MB", 1, 16));
+    ASB_TRY(const auto seconds, bounded(settings, "STREAM_SECONDS", 1, 3600));
+    ASB_TRY(limits.seal_objects, bounded(settings, "STREAM_SEAL_OBJECTS", 2, 100'000));
+    limits.object_bytes = megabytes * kMiB;
+    limits.every = std::chrono::seconds(seconds);
+    limits.synchronous = settings.flag("STREAM_SYNCHRONOUS");
+    return limits;
+}
+
+struct Stores {
+    std::unique_ptr<StoreReader> reader;
+    std::unique_ptr<StoreAppender> appender;
+    std::unique_ptr<StoreEraser> eraser;
+};
+
+Result<Stores> open_stores(const OpsContext& context) {
+    Stores stores;
+    ASB_TRY(const auto place, repository_place(context));
+    ASB_TRY(stores.reader, place.driver->open_reader(place.location));
+    ASB_TRY(stores.appender, place.driver->open_appender(place.location));
+    ASB_TRY(stores.eraser, place.driver->open_eraser(place.location));
+    return stores;
+}
+
+// Waits twice as long after each failure; some more or less, so that many do not come back at once.
+class BackOff {
+  public:
+    void reset() { next_ = kBackOffMin; }
+    milliseconds take() {
+        std::uniform_real_distribution<double> jitter(0.75, 1.25);
+        const auto wait = std::chrono::duration_cast<milliseconds>(next_ * jitter(random_));
+        next_ = std::min(next_ * 2, kBackOffMax);
+        return wait;
+    }
+
+  private:
+    milliseconds next_ = kBackOffMin;
+    std::minstd_rand random_{std::random_device{}()};
+};
+
+// A repository that is full or away may come back; what it refuses for another reason does not.
+bool may_mend(const Error& error) {
+    return error.code == Code::store || error.code == Code::space;
+}
+
+class StreamRun {
+  public:
+    StreamRun(const OpsContext& context, const StreamRequest& request, Stores stores,
+              const Limits& limits, std::unique_ptr<Engine> engine,
+              std::unique_ptr<KeyProvider> keys)
+        : context_(context),
+          request_(request),
+          stores_(std::move(stores)),
+          limits_(limits),
+          engine_(std::move(engine)),
+          keys_(std::move(keys)),
+          status_file_(context.settings.text("LOG_DIR")) {
+        status_.since = now();
+        status_.engine = engine_->name();
+    }
+    // Why it ended.
+    Error run();
+
+  private:
+    Status follow_for_ever();
+    Status connect();
+    Result<std::vector<LogTail>> tails();
+    Status begin_log(const LogTail& tail);
+    Status close_gap(const std::string& gap);
+    Status follow();
+    Status take(LogFollower::News news);
+    [[nodiscard]] bool is_due() const;
+    Status put_and_confirm();
+    Status put();
+    Status put_rest();
+    Status lost(const Error& error);
+    bool worth_another_try(const Error& error, bool was_streaming);
+    Status wait(milliseconds time);
+    void note(const Error& error);
+    void say(std::string state);
+    void say_where();
+
+    const OpsContext& context_;
+    const StreamRequest& request_;
+    Stores stores_;
+    Limits limits_;
+    std::unique_ptr<Engine> engine_;
+    std::unique_ptr<KeyProvider> keys_;  // null: not encrypted
+    StreamStatusFile status_file_;
+    StreamStatus status_;
+    Deadline status_at_{};
+
+    std::optional<LogTail> tail_;  // of the log that is followed; its end is durable
+    std::unique_ptr<ObjectWriter> claim_;
+    std::unique_ptr<StreamWriter> writer_;
+    std::unique_ptr<StreamSealer> sealer_;
+    std::unique_ptr<LogFollower> follower_;
+    BackOff back_off_;
+    int promotions_ = 0;  // since something was published
+    int futile_ = 0;      // errors that sound final, since then
+    bool was_connected_ = false;
+    std::optional<Deadline> busy_until_;
+};
+
+Error StreamRun::run() {
+    auto ended = follow_for_ever();
+    if (const auto rest = put_rest(); !rest.ok())
+        context_.log.warning(
+            "the last of what was taken could not be kept: {}; the server still "
+            "has it",
+            rest.error().fact);
+    sealer_.reset();
+    if (ended.error().code != Code::interrupted) note(ended.error());
+    say("ended");
+    return ended.error();
+}
+
+// Ends with an error only.
+Status StreamRun::follow_for_ever() {
+    for (;;) {
+        auto ended = connect();
+        if (ended.ok()) ended = follow();
+        ASB_CHECK(lost(ended.error()));
+    }
+}
+
+Result<std::vector<LogTail>> StreamRun::tails() {
+    if (tail_) return std::vector<LogTail>{*tail_};
+    ASB_TRY(const auto catalog, load_catalog(*stores_.reader, job_count(context_.settings)));
+    return log_tails(*stores_.reader, catalog, engine_->name());
+}
+
+// Until a follower goes on from the repository's end; takes a full backup when there is a gap.
+Status StreamRun::connect() {
+    for (;;) {
+        say("connecting");
+        SessionContext session{context_.log, context_.progress, context_.stop};
+        ASB_TRY(session.tails, tails());
+        ASB_TRY(auto opening, engine_->follow(std::move(session)));
+        if (opening.follower != nullptr) {
+            follower_ = std::move(opening.follower);
+            return begin_log(opening.tail);
+        }
+        ASB_CHECK(close_gap(opening.gap));
+    }
+}
+
+Status StreamRun::begin_log(const LogTail& tail) {
+    if (claim_ == nullptr || status_.log_id != tail.log_id) {
+        const auto key = ObjectKey::known(fmt::format("{}{}/stream.lock", kLogPrefix, tail.log_id));
+        claim_.reset();
+        auto claim = stores_.appender->create(key);
+        if (!claim && claim.error().code == Code::busy)
+            return with_hint(
+                fail(Code::busy, "another stream of the log {} is running", tail.log_id),
+                "stop it first, or let it run: one stream is enough");
+        if (!claim) return claim.error();
+        claim_ = std::move(*claim);
+    }
+    const LogRecord wanted{.log_id = tail.log_id,
+                           .engine = std::string(engine_->name()),
+                           .identity = tail.identity,
+                           .created_at = {},
+                           .encryption = {}};
+    ASB_TRY(const auto record,
+            ensure_log_record(*stores_.reader, *stores_.appender, wanted, keys_.get()));
+    const StreamLog log{.log_id = tail.log_id,
+                        .engine = wanted.engine,
+                        .identity = tail.identity,
+                        .branches = tail.branches,
+                        .key = record.key,
+                        .compressed = context_.settings.flag("COMPRESSION_ENABLED")};
+    writer_ = std::make_unique<StreamWriter>(*stores_.appender, log);
+    if (sealer_ == nullptr || status_.log_id != tail.log_id) {
+        sealer_ = std::make_unique<StreamSealer>(
+            StreamSealer::Stores{*stores_.reader, *stores_.appender, *stores_.eraser}, log,
+            limits_.seal_objects, context_.log);
+        ASB_CHECK(sealer_->load());
+    }
+    tail_ = tail;
+    status_.log_id = tail.log_id;
+    status_.identity = tail.identity;
+    status_.taken = status_.durable = tail.end;
+    status_.connected_since = now();
+    was_connected_ = true;
+    busy_until_.reset();
+    context_.log.info("following the log {} of {} from {}", tail.log_id, tail.identity,
+                      engine_->position_text(tail.end));
+    say("streaming");
+    return {};
+}
+
+Status StreamRun::close_gap(const std::string& gap) {
+    if (request_.no_promote)
+        return with_hint(fail(Code::incomplete, "the log cannot be followed: {}", gap),
+                         "take a full backup first: backup.sh --type full");
+    if (++promotions_ > kPromotionsMax)
+        return with_hint(fail(Code::incomplete, "the log cannot be followed, even after {}: {}",
+                              counted(kPromotionsMax, "full backup"), gap),
+                         "look at the server's log; check says more: auth-service-backup check");
+    context_.log.warning("a full backup is taken first, since the log cannot be followed: {}", gap);
+    say("taking a full backup");
+    tail_.reset();
+    writer_.reset();
+    ASB_TRY([[maybe_unused]] const auto report,
+            run_backup(context_, {.type = BackupType::incremental}));
+    return {};
+}
+
+// Ends with an error only.
+Status StreamRun::follow() {
+    for (;;) {
+        ASB_CHECK(context_.stop.check());
+        const auto room = limits_.object_bytes -
+                          std::min<std::uint64_t>(limits_.object_bytes - 1, writer_->plain_bytes());
+        const auto deadline = writer_->empty()
+                                  ? after(kIdle)
+                                  : std::min(after(kIdle), writer_->began() + limits_.every);
+        ASB_TRY(auto news, follower_->next(room, deadline));
+        if (news) ASB_CHECK(take(std::move(*news)));
+        if (is_due()) ASB_CHECK(put_and_confirm());
+        sealer_->poll();
+        if (Clock::now() >= status_at_) say_where();
+    }
+}
+
+Status StreamRun::take(LogFollower::News news) {
+    if (news.chunk) {
+        ASB_CHECK(writer_->add(*news.chunk));
+        status_.taken = {news.chunk->range.line, news.chunk->range.end};
+        status_.bytes += news.chunk->bytes.size();
+    }
+    if (!news.change) return {};
+    if (!writer_->empty()) ASB_CHECK(put_and_confirm());
+    ASB_CHECK(writer_->change_line(*news.change));
+    context_.log.info("the log went over to line {} at {}", news.change->branch.line,
+                      engine_->position_text({news.change->branch.line, news.change->branch.at}));
+    return {};
+}
+
+bool StreamRun::is_due() const {
+    if (writer_->empty()) return false;
+    return limits_.synchronous || writer_->plain_bytes() >= limits_.object_bytes ||
+           Clock::now() >= writer_->began() + limits_.every;
+}
+
+Status StreamRun::put_and_confirm() {
+    ASB_CHECK(put());
+    if (const int error = fail_point("stream.confirm"))
+        return errno_error(error, "cannot confirm", "what is kept", Code::database);
+    return follower_->confirm(status_.durable);
+}
+
+// Tries until the store takes it.
+Status StreamRun::put() {
+    BackOff pause;
+    for (;;) {
+        const auto written = writer_->put();
+        if (written) {
+            const auto& published = *writer_->published();
+            tail_->end = {published.range.line, published.range.end};
+            tail_->branches = published.branches;
+            tail_->tail = published.tail;
+            status_.durable = tail_->end;
+            ++status_.objects;
+            promotions_ = futile_ = 0;
+            back_off_.reset();
+            sealer_->add(*written);
+            return {};
+        }
+        if (!may_mend(written.error())) return written.error();
+        note(written.error());
+        context_.log.error("the log cannot be kept: {}; trying again", written.error().fact);
+        say("waiting for the repository");
+        ASB_CHECK(wait(pause.take()));
+        say("streaming");
+    }
+}
+
+// After a stop or a lost connection: what has come is good.
+Status StreamRun::put_rest() {
+    if (writer_ == nullptr || writer_->empty()) return {};
+    ASB_CHECK(put());
+    if (follower_ != nullptr) static_cast<void>(follower_->confirm(status_.durable));
+    return {};
+}
+
+// Waits where trying again may help; otherwise the error.
+Status StreamRun::lost(const Error& error) {
+    if (error.code == Code::interrupted) return error;
+    const bool was_streaming = follower_ != nullptr;
+    follower_.reset();
+    status_.connected_since.reset();
+    if (!worth_another_try(error, was_streaming)) return error;
+    note(error);
+    if (was_streaming) ASB_CHECK(put_rest());
+    const auto pause = back_off_.take();
+    context_.log.warning("{}; trying again in {}", error.fact, human_duration(pause));
+    say("waiting for the database");
+    return wait(pause);
+}
+
+// What was lost while it streamed is asked for again even when the error sounds final: only a new
+// connection learns whether there is a gap.
+bool StreamRun::worth_another_try(const Error& error, bool was_streaming) {
+    if (error.code == Code::busy) {
+        if (was_streaming) return false;
+        if (!busy_until_) busy_until_ = after(was_connected_ ? kBusyLater : kBusyAtStart);
+        return Clock::now() < *busy_until_;
+    }
+    if (error.retryable || (was_connected_ && may_mend(error))) return true;
+    return was_streaming && ++futile_ <= kFutileMax;
+}
+
+Status StreamRun::wait(milliseconds time) {
+    pollfd wake{.fd = context_.stop.poll_fd(), .events = POLLIN, .revents = 0};
+    poll(&wake, 1, static_cast<int>(time.count()));
+    return context_.stop.check();
+}
+
+void StreamRun::note(const Error& error) {
+    status_.error_at = now();
+    status_.error = error.fact;
+}
+
+void StreamRun::say(std::string state) {
+    status_.state = std::move(state);
+    say_where();
+}
+
+void StreamRun::say_where() {
+    status_at_ = after(kStatusEvery);
+    status_.taken_text = engine_->position_text(status_.taken);
+    status_.durable_text = engine_->position_text(status_.durable);
+    const auto waiting = follower_ != nullptr ? follower_->lag() : LogLag{};
+    const bool held = writer_ != nullptr && !writer_->empty();
+    status_.lag_bytes = waiting.bytes + (held ? writer_->plain_bytes() : 0);
+    status_.lag_time = waiting.time;
+    if (held)
+        status_.lag_time =
+            std::max(status_.lag_time,
+                     std::chrono::duration_cast<milliseconds>(Clock::now() - writer_->began()));
+    status_.merged = sealer_ != nullptr ? sealer_->merged() : 0;
+    if (const auto written = status_file_.write(status_); !written.ok())
+        context_.log.debug("the status could not be written: {}", written.error().fact);
+}
+
+Result<Report> drop_slot(const OpsContext& context, Engine& engine, StoreReader& store) {
+    ASB_TRY(const auto catalog, load_catalog(store, job_count(context.settings)));
+    SessionContext session{context.log, context.progress, context.stop};
+    ASB_TRY(session.tails, log_tails(store, catalog, engine.name()));
+    ASB_TRY(const auto dropped, engine.release_log(std::move(session)));
+    Report report;
+    report.document["dropped"] = dropped;
+    for (const auto& name : dropped)
+        report.text += fmt::format("dropped the replication slot {}\n", name);
+    if (dropped.empty()) report.text = "the server has no slot of ours\n";
+    return report;
+}
+
+}  // namespace
+
+Result<Report> run_stream(const OpsContext& context, const StreamRequest& request) {
+    if (request.status) return report_stream_status(context);
+    ASB_TRY(const auto limits, read_limits(context.settings));
+    ASB_TRY(auto engine, open_database_engine(context));
+    ASB_TRY(auto stores, open_stores(context));
+    if (request.drop_slot) return drop_slot(context, *engine, *stores.reader);
+    if (!engine->has_log())
+        return fail(Code::usage, "{} has no log that could be followed", engine->name());
+    std::unique_ptr<KeyProvider> keys;
+    if (context.settings.flag("ENCRYPTION_ENABLED")) {
+        ASB_TRY(keys, open_key_provider(context));
+    }
+    return StreamRun(context, request, std::move(stores), limits, std::move(engine),
+                     std::move(keys))
+        .run();
+}
+
+}  // namespace asb

@@ -1,0 +1,133 @@
+#include "ops/stream_status.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/text.hpp"
+#include "io/file.hpp"
+#include "repo/log_json.hpp"
+
+namespace asb {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 64 * kKiB;
+constexpr mode_t kFileMode = 0640;
+
+// When the kernel started the process, in its own ticks: a number that comes with the next process
+// of the same id is another one. Empty when there is no such process.
+std::string start_of(std::int64_t pid) {
+    constexpr std::size_t kStartField = 19;  // after the name, which may hold anything (proc(5))
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid), kFileBytesMax);
+    if (!text) return {};
+    const auto name_end = text->rfind(") ");
+    if (name_end == std::string::npos) return {};
+    const auto fields = split(std::string_view(*text).substr(name_end + 2), ' ');
+    return fields.size() > kStartField ? fields[kStartField] : std::string();
+}
+
+Json to_json(const LogPoint& point, const std::string& text) {
+    return {{"line", line_text(point.line)}, {"at", point_text(point.at)}, {"text", text}};
+}
+
+Json to_json(const StreamStatus& status) {
+    Json document = {{"pid", getpid()},
+                     {"process_start", start_of(getpid())},
+                     {"written_at", to_iso8601(now())},
+                     {"state", status.state},
+                     {"log", status.log_id},
+                     {"engine", status.engine},
+                     {"identity", status.identity},
+                     {"taken", to_json(status.taken, status.taken_text)},
+                     {"durable", to_json(status.durable, status.durable_text)},
+                     {"lag_bytes", status.lag_bytes},
+                     {"lag_ms", status.lag_time.count()},
+                     {"objects", status.objects},
+                     {"bytes", status.bytes},
+                     {"merged", status.merged},
+                     {"since", to_iso8601(status.since)}};
+    if (status.connected_since) document["connected_since"] = to_iso8601(*status.connected_since);
+    if (status.error_at)
+        document["last_error"] = {{"at", to_iso8601(*status.error_at)},
+                                  {"fact", printable(status.error)}};
+    return document;
+}
+
+std::string path_in(const std::string& folder) {
+    return fmt::format("{}/{}", folder, kStreamStatusName);
+}
+
+std::string describe(const Json& document, bool alive) {
+    const auto text = [&](const Json& from, const char* key) {
+        return from.contains(key) && from[key].is_string() ? printable(from[key].get<std::string>())
+                                                           : std::string("?");
+    };
+    const auto number = [&](const char* key) { return document.value(key, std::uint64_t{0}); };
+    std::string out =
+        alive ? fmt::format("stream: {} (process {})\n", text(document, "state"), number("pid"))
+              : fmt::format("stream: NOT RUNNING; the last one said at {}: {}\n",
+                            text(document, "written_at"), text(document, "state"));
+    out += fmt::format("  log        {} of {} {}\n", text(document, "log"),
+                       text(document, "engine"), text(document, "identity"));
+    out += fmt::format("  taken      {}\n  durable    {}\n", text(document["taken"], "text"),
+                       text(document["durable"], "text"));
+    out += fmt::format("  behind     {}, {}\n", human_bytes(number("lag_bytes")),
+                       human_duration(std::chrono::milliseconds(number("lag_ms"))));
+    out += fmt::format("  written    {}, {} of the log since {}\n",
+                       counted(number("objects"), "object"), human_bytes(number("bytes")),
+                       text(document, "since"));
+    if (document.contains("last_error"))
+        out += fmt::format("  last error {} at {}\n", text(document["last_error"], "fact"),
+                           text(document["last_error"], "at"));
+    return out;
+}
+
+// What `describe` relies on.
+Status check_shape(const Json& document, const std::string& path) {
+    const bool good = document.is_object() && document.contains("taken") &&
+                      document["taken"].is_object() && document.contains("durable") &&
+                      document["durable"].is_object() && document.contains("pid") &&
+                      document["pid"].is_number_unsigned();
+    Fields fields(document, path);
+    for (const char* key : {"lag_bytes", "lag_ms", "objects", "bytes"})
+        static_cast<void>(fields.number(key));
+    if (!good) fields.bad("pid");
+    return fields.status();
+}
+
+}  // namespace
+
+Status StreamStatusFile::write(const StreamStatus& status) const {
+    const auto path = path_in(folder_);
+    const auto partial = fmt::format("{}.{}", path, getpid());
+    const auto text = fmt::format("{}\n", canonical(to_json(status)));
+    ASB_TRY(const auto file, open_file(partial, O_WRONLY | O_CREAT | O_TRUNC, kFileMode));
+    ASB_CHECK(write_all(file.get(), as_bytes(text), partial));
+    if (std::rename(partial.c_str(), path.c_str()) == 0) return {};
+    return errno_error(errno, "cannot write", path);
+}
+
+Result<Report> report_stream_status(const OpsContext& context) {
+    const auto path = path_in(context.settings.text("LOG_DIR"));
+    const auto text = read_file(path, kFileBytesMax);
+    if (!text)
+        return with_hint(
+            fail(Code::not_found, "no stream has said anything: {}", text.error().fact),
+            "start one: auth-service-backup stream; or name its LOG_DIR");
+    ASB_TRY(auto document, parse_json(*text, path));
+    ASB_CHECK(check_shape(document, path));
+    const auto pid = static_cast<std::int64_t>(document["pid"].get<std::uint64_t>());
+    const auto started = start_of(pid);
+    const bool alive = !started.empty() && document.value("state", "") != "ended" &&
+                       document.value("process_start", "") == started;
+    Report report;
+    report.text = describe(document, alive);
+    document["running"] = alive;
+    if (!alive || document.value("state", "") != "streaming") report.outcome = Code::incomplete;
+    report.document = std::move(document);
+    return report;
+}
+
+}  // namespace asb

@@ -1,0 +1,51 @@
+#pragma once
+// Why this exists: "is the stream alive, and how far behind is it?" must be answered without asking
+// the process: what it last said stands in a small file, LOG_DIR/stream-status.json.
+
+#include <optional>
+
+#include "base/clock.hpp"
+#include "ops/context.hpp"
+
+namespace asb {
+
+inline constexpr std::string_view kStreamStatusName = "stream-status.json";
+
+struct StreamStatus {
+    std::string state = "connecting";  // "streaming", "taking a full backup", "waiting", "ended"
+    std::string log_id;
+    std::string engine;
+    std::string identity;
+    LogPoint taken;
+    LogPoint durable;
+    std::string taken_text;  // as the database's people write it
+    std::string durable_text;
+    std::uint64_t lag_bytes = 0;  // written at the server and not durable in the repository
+    std::chrono::milliseconds lag_time{};
+    std::uint64_t objects = 0;  // since the start, as the next two
+    std::uint64_t bytes = 0;
+    std::uint64_t merged = 0;
+    Instant since{};
+    std::optional<Instant> connected_since;
+    std::optional<Instant> error_at;
+    std::string error;
+};
+
+// The file of one process. A write that fails is told by the return value only: no stream ends for
+// that.
+class StreamStatusFile {
+  public:
+    explicit StreamStatusFile(std::string folder) : folder_(std::move(folder)) {}
+    // In one act: a reader sees the old or the new one.
+    Status write(const StreamStatus& status) const;
+
+  private:
+    std::string folder_;
+};
+
+// `stream --status`: what the file says, and whether its process is alive. Outcome `incomplete`
+// when none is, or when it has no connection just now; `not_found` when no stream has ever run with
+// this LOG_DIR.
+Result<Report> report_stream_status(const OpsContext& context);
+
+}  // namespace asb
