@@ -212,6 +212,9 @@ void add_others(CLI::App& app, Words& words) {
     verify->add_option("file", words.invocation.verify_reference, "a path, a name, or latest")
         ->required()
         ->type_name("FILE");
+    verify->add_flag("--chain", words.invocation.verify_chain,
+                     "all that it goes back to as well, and the log between: from the full backup "
+                     "to this one (or, of a full backup, to the end of what is kept)");
     add_verb(app, words, "check", "every precondition of a backup, each failure with its fix",
              "auth-service-backup check")
         ->alias("doctor");

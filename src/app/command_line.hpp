@@ -40,6 +40,7 @@ struct Invocation {
     RestoreOptions restore;
     StreamRequest stream;
     std::string verify_reference;
+    bool verify_chain = false;
     TargetWords explain;
     FetchOptions fetch;
     std::string contents_reference;  // list --contents: the backup whose inside is listed

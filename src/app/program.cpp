@@ -20,6 +20,7 @@
 #include "ops/import.hpp"
 #include "ops/list.hpp"
 #include "ops/verify.hpp"
+#include "ops/verify_chain.hpp"
 
 namespace asb {
 namespace {
@@ -132,7 +133,8 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
                        ? list_backups(context)
                        : list_contents(context, invocation.contents_reference);
         case Verb::verify:
-            return verify_backup(context, invocation.verify_reference);
+            return invocation.verify_chain ? verify_chain(context, invocation.verify_reference)
+                                           : verify_backup(context, invocation.verify_reference);
         case Verb::explain:
             return explain_target(context, invocation.explain);
         case Verb::check:

@@ -17,6 +17,11 @@ Status RestoreSession::begin_link() {
     return fail(Code::usage, "this restore takes one backup");
 }
 
+std::vector<CheckLine> Engine::check_log(const std::vector<LogTail>& /*tails*/,
+                                         const StopToken& /*stop*/) {
+    return {};
+}
+
 Result<std::unique_ptr<BackupSession>> Engine::open_incremental(SessionContext /*context*/) {
     return fail(Code::usage, "{} has no log to take an incremental backup from", name());
 }

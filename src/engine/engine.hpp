@@ -188,6 +188,10 @@ class Engine {
     // Every precondition of a backup from this source, in the order in which an operator would fix
     // them.
     virtual std::vector<CheckLine> check(StopToken stop) = 0;
+    // The same about the source's log: whether what comes after `tails`, where the repository's
+    // logs of this engine end, can still be had. Here: nothing.
+    virtual std::vector<CheckLine> check_log(const std::vector<LogTail>& tails,
+                                             const StopToken& stop);
     // Connects and checks what a run needs, reads sizes, changes nothing on the source that
     // outlives the session.
     virtual Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) = 0;

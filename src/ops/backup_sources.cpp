@@ -47,25 +47,13 @@ Result<BackupSources> open_full(const OpsContext& context, BackupType type, cons
     return sources;
 }
 
-// Whether nothing is missing from the backup of this name back to a full one.
-bool has_whole_chain(const Catalog& catalog, std::string_view name) {
-    for (std::size_t links = 0; links <= catalog.entries.size(); ++links) {
-        const auto* entry = catalog.find(name);
-        if (entry == nullptr || entry->state != CatalogEntry::State::ok) return false;
-        if (entry->manifest.type != BackupType::incremental) return true;
-        if (!entry->manifest.parent) return false;
-        name = entry->manifest.parent->name;
-    }
-    return false;
-}
-
 // Where a source without a log looks up how far it came: the backup that the database, opened
 // before it, goes on from.
 ParentEntry parent_entry(const OpsContext& context, const Origin& origin,
                          const BackupSources& sources) {
     for (const auto& source : sources.open) {
         const auto* tail = source.session->goes_on_from();
-        if (tail == nullptr || !has_whole_chain(origin.catalog, tail->written_by)) continue;
+        if (tail == nullptr || chain_base(origin.catalog, tail->written_by) == nullptr) continue;
         return [&context, &store = origin.store,
                 parent = ParentBackup{.id = tail->written_by_id, .name = tail->written_by}](
                    const std::string& entry) {

@@ -63,8 +63,9 @@ std::string window_text(const LogHistory& history, const LogWindow& window,
 }
 
 std::string log_paragraph(const LogHistory& history, const DatabaseLog& log,
-                          const PositionText& position) {
+                          const PositionText& with_line) {
     const auto found = restorable_windows(log);
+    const auto position = lines_of(log).size() <= 1 ? without_line(with_line) : with_line;
     std::string text = fmt::format("log {} ({})\n", log.id, log.engine.empty() ? "-" : log.engine);
     if (found.windows.empty()) text += "  not restorable: no full backup of it is left\n";
     for (const auto& window : found.windows) text += window_text(history, window, position);
@@ -74,7 +75,8 @@ std::string log_paragraph(const LogHistory& history, const DatabaseLog& log,
     return text;
 }
 
-Json log_json(const LogHistory& history, const DatabaseLog& log, const PositionText& position) {
+Json log_json(const LogHistory& history, const DatabaseLog& log, const PositionText& with_line) {
+    const auto position = without_line(with_line);
     const auto found = restorable_windows(log);
     Json json = {{"log", log.id},
                  {"engine", log.engine},
@@ -85,7 +87,8 @@ Json log_json(const LogHistory& history, const DatabaseLog& log, const PositionT
                                    {"from", to_iso8601_us(window.from_time)},
                                    {"to", to_iso8601_us(window.to_time)},
                                    {"from_position", position(window.from)},
-                                   {"to_position", position(window.to)}});
+                                   {"to_position", position(window.to)},
+                                   {"line", window.to.line}});
         if (window.last_commit != kNoTime)
             json["windows"].back()["last_commit"] = to_iso8601_us(window.last_commit);
     }

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "ops/sources.hpp"
 #include "repo/catalog.hpp"
+#include "repo/log_tail.hpp"
 
 namespace asb {
 namespace {
@@ -71,6 +72,19 @@ CheckLine check_catalog(const OpsContext& context, const Place& place) {
                             to_readable(catalog->latest()->manifest.started_at)));
 }
 
+// Whether the next incremental backup or stream can go on where the repository ends.
+std::vector<CheckLine> check_log(const OpsContext& context, Engine& database) {
+    const auto look = [&]() -> Result<std::vector<LogTail>> {
+        ASB_TRY(const auto place, repository_place(context));
+        ASB_TRY(const auto store, place.driver->open_reader(place.location));
+        ASB_TRY(const auto catalog, load_catalog(*store, job_count(context.settings)));
+        return log_tails(*store, catalog, database.name());
+    };
+    const auto tails = look();
+    if (!tails) return {};  // told by the lines of the repository
+    return database.check_log(*tails, context.stop);
+}
+
 CheckLine check_log_folder(const OpsContext& context) {
     const auto& folder = context.settings.text("LOG_DIR");
     if (access(folder.c_str(), W_OK | X_OK) == 0) return line(Verdict::ok, "log folder", folder);
@@ -91,10 +105,12 @@ std::vector<CheckLine> all_lines(const OpsContext& context) {
     } else {
         lines.push_back(failed("repository", place.error()));
     }
-    if (const auto database = open_database_engine(context))
+    if (const auto database = open_database_engine(context)) {
         append(lines, (*database)->check(context.stop));
-    else
+        append(lines, check_log(context, **database));
+    } else {
         lines.push_back(failed("database", database.error()));
+    }
     for (const auto* driver : context.drivers.engines)
         if (driver->url_schemes.empty())
             append(lines, driver->open(context.settings)->check(context.stop));

@@ -130,6 +130,32 @@ Status read_chain_into(const OpsContext& context, const FileChain& chain,
     return {};
 }
 
+const CatalogEntry* chain_base(const Catalog& catalog, std::string_view name) {
+    for (std::size_t links = 0; links <= catalog.entries.size(); ++links) {
+        const auto* entry = catalog.find(name);
+        if (entry == nullptr || entry->state != CatalogEntry::State::ok) return nullptr;
+        if (entry->manifest.type != BackupType::incremental) return entry;
+        if (!entry->manifest.parent) return nullptr;
+        name = entry->manifest.parent->name;
+    }
+    return nullptr;
+}
+
+std::string newest_link(const Catalog& catalog, const std::string& base, std::uint64_t at,
+                        std::optional<CommitTime> time) {
+    for (auto entry = catalog.entries.rbegin(); entry != catalog.entries.rend(); ++entry) {
+        const auto& manifest = entry->manifest;
+        const bool fits = entry->state == CatalogEntry::State::ok &&
+                          manifest.type == BackupType::incremental && manifest.log &&
+                          manifest.log->facts.end().at <= at &&
+                          (!time || manifest.started_at <= *time);
+        if (!fits) continue;
+        const auto* first = chain_base(catalog, entry->name);
+        if (first != nullptr && first->name == base) return entry->name;
+    }
+    return base;
+}
+
 Status add_links(const OpsContext& context, StoreReader& store, const std::string& base,
                  const std::string& newest, const Part& part, RestoreSession& session) {
     if (newest == base) return {};

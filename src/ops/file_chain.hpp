@@ -5,6 +5,7 @@
 
 #include "ops/opened.hpp"
 #include "ops/restore_parts.hpp"
+#include "repo/catalog.hpp"
 
 namespace asb {
 
@@ -42,11 +43,20 @@ Result<ChainReading> choose_chain_reading(const OpsContext& context, const FileC
 Status read_chain_into(const OpsContext& context, const FileChain& chain,
                        const ChainReading& reading, RestoreSession& session);
 
+// The newest incremental backup in the chain of `base` whose log ends at or before `at` and that,
+// with `time`, began at or before it; `base` when there is none.
+std::string newest_link(const Catalog& catalog, const std::string& base, std::uint64_t at,
+                        std::optional<CommitTime> time);
+
 // For a restore whose session has the entries of the full backup `base` already: pushes what the
 // incremental backups from there up to `newest` add to the logs. Nothing when no chain leads from
 // the one to the other: then the files are as they were in `base`.
 Status add_links(const OpsContext& context, StoreReader& store, const std::string& base,
                  const std::string& newest, const Part& part, RestoreSession& session);
+
+// The full backup at the beginning of the chain of the backup `name`; nullptr when something is
+// missing on the way.
+const CatalogEntry* chain_base(const Catalog& catalog, std::string_view name);
 
 // A small entry of a stored backup, for an incremental one that goes on from it
 // (SessionContext::parent_entry); nullopt when it has none of that name.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include "base/text.hpp"
 #include "ops/opened.hpp"
@@ -86,9 +87,18 @@ Status decide_target(const TargetWords& words, Planning& planning) {
     return {};
 }
 
-// One backup's keys, by name; the log's, when log objects are among the spans.
+std::vector<std::string> backups_of(const std::vector<SourceSpan>& spans, std::size_t first) {
+    std::vector<std::string> names;
+    for (auto i = first; i < spans.size(); ++i)
+        if (!spans[i].backup.empty() && std::ranges::find(names, spans[i].backup) == names.end())
+            names.push_back(spans[i].backup);
+    return names;
+}
+
+// Those of the backups among `spans` from `first` on, by name; the log's, when log objects are.
 Status add_keys(const OpsContext& context, ResolvedRecovery& resolved,
-                const std::vector<std::string>& backups) {
+                const std::vector<SourceSpan>& spans, std::size_t first) {
+    const auto backups = backups_of(spans, first);
     const auto provider = reading_key(context);
     const auto jobs = job_count(context.settings);
     using Keys = Result<std::optional<BodyKeys>>;
@@ -105,8 +115,8 @@ Status add_keys(const OpsContext& context, ResolvedRecovery& resolved,
             if (keys) resolved.source.keys[name] = *keys;
         }
     }
-    const bool has_objects = std::ranges::any_of(
-        resolved.source.spans, [](const SourceSpan& span) { return !span.object.empty(); });
+    const bool has_objects =
+        std::ranges::any_of(spans, [](const SourceSpan& span) { return !span.object.empty(); });
     if (!has_objects || resolved.source.log_key) return {};
     const auto& id = resolved.history.logs[resolved.plan.log].id;
     ASB_TRY(const auto record, open_log_record(*resolved.store, id, provider.get()));
@@ -114,19 +124,32 @@ Status add_keys(const OpsContext& context, ResolvedRecovery& resolved,
     return {};
 }
 
-std::vector<std::string> backups_of(const std::vector<SourceSpan>& spans, std::size_t first) {
-    std::vector<std::string> names;
-    for (auto i = first; i < spans.size(); ++i)
-        if (!spans[i].backup.empty() && std::ranges::find(names, spans[i].backup) == names.end())
-            names.push_back(spans[i].backup);
-    return names;
+// Goes on behind a position: in what leads there, no transaction may come after it.
+Status name_first_out(const OpsContext& context, ResolvedRecovery& resolved, LogSearch& search) {
+    auto beyond = resolved.plan;
+    beyond.spans = std::exchange(beyond.beyond, {});
+    auto source = recovery_source(resolved.history, beyond);
+    ASB_CHECK(add_keys(context, resolved, source.spans, 0));
+    source.head.facts = resolved.source.head.facts;
+    source.repository = resolved.source.repository;
+    source.keys = resolved.source.keys;
+    source.log_key = resolved.source.log_key;
+    ASB_TRY(const auto reader, RecoveryReader::open(source, context.drivers, context.stop));
+    for (const auto& span : source.spans) {
+        if (search.found().first_out) break;
+        ASB_CHECK(reader->read(span, [&](const LogPoint& start, Bytes bytes) -> Status {
+            return search.found().first_out ? Status() : search.feed(start, bytes);
+        }));
+    }
+    resolved.found.first_out = search.found().first_out;
+    return {};
 }
 
 // Reads what the plan says must be read to know the stop.
 Status search(const OpsContext& context, ResolvedRecovery& resolved) {
     const auto& plan = resolved.plan;
     auto& source = resolved.source;
-    ASB_CHECK(add_keys(context, resolved, backups_of(source.spans, plan.search.first)));
+    ASB_CHECK(add_keys(context, resolved, source.spans, plan.search.first));
     ASB_TRY(const auto reader, RecoveryReader::open(source, context.drivers, context.stop));
     ASB_TRY(const auto search, reader->engine().search_log(plan.target, source.head.facts));
     context.progress.begin_stage("look for the stop in the log", 0);
@@ -139,7 +162,8 @@ Status search(const OpsContext& context, ResolvedRecovery& resolved) {
         }));
     }
     resolved.found = search->found();
-    return {};
+    if (resolved.found.first_out || plan.beyond.empty()) return {};
+    return name_first_out(context, resolved, *search);
 }
 
 // What comes after the stop is not needed.
@@ -249,7 +273,7 @@ Result<ResolvedRecovery> resolve_recovery(const OpsContext& context, const Recov
         ASB_CHECK(take_plan(context, std::get<RecoveryPlan>(std::move(planning.planned)),
                             planning.catalog, resolved));
     cut(resolved);
-    ASB_CHECK(add_keys(context, resolved, backups_of(resolved.source.spans, 0)));
+    ASB_CHECK(add_keys(context, resolved, resolved.source.spans, 0));
     resolved.text = recovery_text(resolved.history, resolved.plan, position, resolved.found);
     resolved.document = recovery_json(resolved.history, resolved.plan, position, resolved.found);
     return resolved;

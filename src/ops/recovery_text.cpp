@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "base/text.hpp"
 #include "ops/sources.hpp"
@@ -74,7 +75,8 @@ std::string log_text(const LogHistory& history, const RecoveryPlan& plan,
     return text;
 }
 
-std::string lines_text(const RecoveryPlan& plan, const PositionText& position) {
+std::string lines_text(const RecoveryPlan& plan, const PositionText& with_line) {
+    const auto position = without_line(with_line);
     std::string text;
     for (const auto& branch : plan.branches)
         text += fmt::format("  line {} goes on from line {} at {}\n", branch.line, branch.parent,
@@ -114,6 +116,14 @@ Json json_of(const CommitMark& mark, const PositionText& position) {
 
 std::string instant_text(const ReachableInstant& instant, const PositionText& position) {
     return fmt::format("{} ({})", to_iso8601_us(instant.time), position(instant.point));
+}
+
+bool is_one_line(const Unreachable& why) {
+    std::set<std::uint32_t> lines;
+    if (why.before) lines.insert(why.before->point.line);
+    if (why.after) lines.insert(why.after->point.line);
+    if (why.gap) lines.insert({why.gap->from.line, why.gap->to.line});
+    return lines.size() <= 1;
 }
 
 std::string reason(const Unreachable& why, const PositionText& position) {
@@ -157,6 +167,7 @@ Json json_of(const LogHistory& history, const std::optional<ReachableInstant>& i
     if (!instant) return nullptr;
     return {{"time", to_iso8601_us(instant->time)},
             {"position", position(instant->point)},
+            {"line", instant->point.line},
             {"base", history.backups[instant->base]}};
 }
 
@@ -169,9 +180,15 @@ PositionText position_text_of(const OpsContext& context, const std::string& engi
     return [shared](const LogPoint& point) { return shared->position_text(point); };
 }
 
+PositionText without_line(const PositionText& position) {
+    return [position](const LogPoint& point) { return position({.line = 0, .at = point.at}); };
+}
+
 std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
-                          const PositionText& position,
+                          const PositionText& with_line,
                           const std::optional<LogSearch::Found>& found) {
+    const bool stays_on_line = plan.branches.empty() && !plan.left_behind;
+    const auto position = stays_on_line ? without_line(with_line) : with_line;
     std::string text = fmt::format("recovery to {}\n", said(plan.target));
     text += fmt::format("  base: {}, consistent at {} ({})\n", history.backups[plan.base.backup],
                         to_iso8601_us(plan.base.consistent_at), position(plan.base.consistent));
@@ -182,7 +199,8 @@ std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
 }
 
 Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
-                   const PositionText& position, const std::optional<LogSearch::Found>& found) {
+                   const PositionText& with_line, const std::optional<LogSearch::Found>& found) {
+    const auto position = without_line(with_line);
     Json json = {{"reachable", true},
                  {"target", plan.target.kind == Kind::latest ? "latest" : plan.target.text},
                  {"engine", history.logs[plan.log].engine},
@@ -208,14 +226,16 @@ Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
 }
 
 Error unreachable_error(const Unreachable& why, const LogTarget& target,
-                        const PositionText& position) {
+                        const PositionText& with_line) {
+    const auto position = is_one_line(why) ? without_line(with_line) : with_line;
     return with_hint(fail(Code::unreachable_target, "{} cannot be reached: {}", said(target),
                           reason(why, position)),
                      nearest_hint(why, position));
 }
 
 Json unreachable_json(const LogHistory& history, const Unreachable& why,
-                      const PositionText& position) {
+                      const PositionText& with_line) {
+    const auto position = without_line(with_line);
     Json json = {{"reachable", false},
                  {"reason", reason(why, position)},
                  {"nearest_before", json_of(history, why.before, position)},

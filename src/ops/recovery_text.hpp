@@ -17,6 +17,9 @@ using PositionText = std::function<std::string(const LogPoint&)>;
 // Of the engine of that name; plain numbers when this program has none. Opens no connection.
 PositionText position_text_of(const OpsContext& context, const std::string& engine);
 
+// The same without the line, for where only one line is spoken of.
+PositionText without_line(const PositionText& position);
+
 // The plan, a few lines each ended by a newline. `found` is what a search for the exact stop found;
 // absent: nobody has looked yet.
 std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,

@@ -91,16 +91,30 @@ Status replay(const OpsContext& context, const ResolvedRecovery& resolved,
     return {};
 }
 
-// The logs of the newest incremental backup on the way.
-Status add_files(const OpsContext& context, const ResolvedRecovery& resolved,
-                 const std::vector<Part>& parts, Sessions& sessions) {
-    std::string newest = resolved.base;
-    for (const auto& span : resolved.source.spans)
-        if (!span.backup.empty()) newest = span.backup;
-    for (std::size_t i = 0; i < parts.size(); ++i)
-        if (!parts[i].engine->has_log())
-            ASB_CHECK(add_links(context, *resolved.store, resolved.base, newest, parts[i],
-                                *sessions.open[i]));
+// The backup whose logs come back: the one that was named, or the newest one before the stop.
+Result<std::string> files_from(const OpsContext& context, const RestoreOptions& options,
+                               const ResolvedRecovery& resolved) {
+    if (options.target.empty()) {
+        ASB_TRY(const auto named, resolve_backup(context, options.backup));
+        return named.name;
+    }
+    const auto& stop = resolved.found.stop;
+    const auto& target = resolved.plan.target;
+    ASB_TRY(const auto catalog, load_catalog(*resolved.store, job_count(context.settings)));
+    return newest_link(
+        catalog, resolved.base, (stop ? stop->point : resolved.plan.end).at,
+        target.kind == LogTarget::Kind::time ? std::optional(target.time) : std::nullopt);
+}
+
+Status add_files(const OpsContext& context, const RestoreOptions& options,
+                 const ResolvedRecovery& resolved, const std::vector<Part>& parts,
+                 Sessions& sessions) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].engine->has_log()) continue;
+        ASB_TRY(const auto newest, files_from(context, options, resolved));
+        ASB_CHECK(add_links(context, *resolved.store, resolved.base, newest, parts[i],
+                            *sessions.open[i]));
+    }
     return {};
 }
 
@@ -135,7 +149,7 @@ Result<Report> restore_to_target(const OpsContext& context, const RestoreOptions
     ASB_CHECK(open_sessions(context, parts, sessions));
     ASB_CHECK(read_into(context, archive, reading, sessions.router));
     ASB_CHECK(replay(context, resolved, parts, sessions));
-    ASB_CHECK(add_files(context, resolved, parts, sessions));
+    ASB_CHECK(add_files(context, options, resolved, parts, sessions));
     ASB_CHECK(publish_all(context, sessions));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("restore of {} to {} ended well: {} ms", resolved.base,

@@ -17,17 +17,21 @@ class NowhereSink final : public EntrySink {
 
 }  // namespace
 
+Status verify_archive(const OpsContext& context, const OpenArchive& archive) {
+    NowhereSink nowhere;
+    return read_archive(archive, nowhere,
+                        {.threads = job_count(context.settings),
+                         .progress = &context.progress,
+                         .stop = context.stop});
+}
+
 Result<Report> verify_backup(const OpsContext& context, const std::string& reference) {
     const auto started = std::chrono::steady_clock::now();
     ASB_TRY(const auto opened, open_backup(context, reference));
     const Manifest& manifest = opened.archive.read.manifest;
     context.log.info("verify of {} begins", manifest.name);
     context.progress.begin_stage("verify", manifest.plain_bytes);
-    NowhereSink nowhere;
-    ASB_CHECK(read_archive(opened.archive, nowhere,
-                           {.threads = job_count(context.settings),
-                            .progress = &context.progress,
-                            .stop = context.stop}));
+    ASB_CHECK(verify_archive(context, opened.archive));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - started);
     context.log.info("verify of {} ended well: {} entries, {} bytes", manifest.name,

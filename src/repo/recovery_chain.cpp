@@ -22,6 +22,7 @@ class Chain {
             stopped = add(*best);
         }
         if (target_.kind == Kind::time && !stopped) drop_idle_end();
+        if (is_position() && stopped) look_beyond();
         return finished();
     }
 
@@ -70,6 +71,18 @@ class Chain {
         links_.push_back(index);
         const LogRange range{.line = track_.span(index).line, .start = start, .end = end};
         plan_.spans.push_back({.span = track_.item(index).span, .range = range});
+    }
+
+    // The commits of the last link may all be before the position.
+    void look_beyond() {
+        while (const auto best = next()) {
+            const auto end = track_.item(*best).end;
+            const LogRange range{.line = track_.span(*best).line, .start = at_, .end = end};
+            plan_.beyond.push_back({.span = track_.item(*best).span, .range = range});
+            at_ = end;
+            if (track_.has_newest_after(*best, range.start) && track_.span(*best).has_commits())
+                return;
+        }
     }
 
     // No commit is certainly later than the target. After the last span with commits, one that

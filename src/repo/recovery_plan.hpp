@@ -41,6 +41,9 @@ struct RecoveryPlan {
         LogPoint until;         // nothing after it needs to be fed
     };
     Search search;
+    // Of a position: what goes on from `end`, up to a span that surely holds a commit; read only to
+    // name the first transaction left out.
+    std::vector<PlannedSpan> beyond;
 };
 
 // A point that can be reached, nearest to one that cannot.

@@ -109,6 +109,24 @@ TEST(RecoveryPlan, ReachesWhatLiesBetweenTheLastCommitAndTheEndOfCoverage) {
     EXPECT_EQ(to_time(one_chain(), 301), "unreachable");
 }
 
+TEST(RecoveryPlan, NamesWhatComesAfterAPositionUpToASpanThatSurelyHoldsACommit) {
+    auto kept = one_chain();
+    kept.object({1, 300, 310}, {.newest = -1, .covered = 310})
+        .object({1, 310, 320}, {.newest = 315, .covered = 320})
+        .object({1, 320, 330}, {.newest = 325, .covered = 330});
+    const auto beyond = [&](std::uint64_t at) {
+        const auto plan =
+            std::get<RecoveryPlan>(plan_recovery(kept.history(), position_target({1, at})));
+        std::vector<LogRange> ranges;
+        for (const auto& span : plan.beyond) ranges.push_back(span.range);
+        return ranges;
+    };
+    EXPECT_THAT(beyond(150), ElementsAre(LogRange{1, 200, 300}));
+    EXPECT_THAT(beyond(300), ElementsAre(LogRange{1, 300, 310}, LogRange{1, 310, 320}));
+    EXPECT_THAT(beyond(330), ElementsAre());
+    EXPECT_TRUE(plan_to_time(kept, 150).beyond.empty());
+}
+
 TEST(RecoveryPlan, ReadsNoSpanAfterTheLastCommitThatProvesNothingMore) {
     auto kept = one_chain();
     for (std::uint64_t at = 300; at < 400; at += 10)

@@ -20,8 +20,9 @@ def canonical(document):
 
 
 def _digested(document):
+    """Its own digest made anew; the MAC, which planning does not read, stays that of the template."""
     rest = {key: value for key, value in document.items() if key not in ("mac", "manifest_sha256")}
-    return rest | {"manifest_sha256": hashlib.sha256(canonical(rest).encode()).hexdigest()}
+    return document | {"manifest_sha256": hashlib.sha256(canonical(rest).encode()).hexdigest()}
 
 
 class MadeHistory:
@@ -51,7 +52,10 @@ class MadeHistory:
         if consistent:
             line, _, end = ranges[-1]
             log["consistent"] = {"line": f"{line:08X}", "at": f"{end:016X}", "time_us": at(covered)}
-        document = self.template | {"name": name, "id": hashlib.md5(name.encode()).hexdigest(), "type": kind, "log": log}
+        document = self.template | {
+            "name": name, "id": hashlib.md5(name.encode()).hexdigest(), "type": kind, "log": log,
+            "started_at": f"2024-01-15T{clock}.000Z", "finished_at": f"2024-01-15T{clock}.900Z",
+        }
         if parent:
             document["parent"] = {"id": hashlib.md5(parent.encode()).hexdigest(), "name": parent}
         for suffix, content in self.objects.items():

@@ -152,3 +152,30 @@ def replay(client, until=None):
     for entry in client.local["oplog.rs"].find({"ts": {"$lte": until}} if until else {}).sort("ts", 1):
         state.apply(entry)
     return state
+
+
+def point(optime):
+    """A Timestamp as one number that orders as optimes do."""
+    return optime.time << 32 | optime.inc
+
+
+def transactions(client, database):
+    """The oplog as lists of entries that are committed together: those at one position, those of one transaction that a
+    server writes as single entries. Each entry gets "ours": whether it changes `database`."""
+    groups, key = [], None
+    for entry in client.local["oplog.rs"].find().sort("ts", 1):
+        entry["ours"] = entry["op"] != "n" and entry["ns"].split(".")[0] == database
+        before, key = key, (entry["lsid"]["id"], entry["txnNumber"]) if "txnNumber" in entry else None
+        together = groups and (groups[-1][-1]["ts"] == entry["ts"] or (key and key == before))
+        groups[-1].append(entry) if together else groups.append([entry])
+    return groups
+
+
+def last_in(groups, is_out):
+    """The optime of the last entry before the first group that is out."""
+    optime = None
+    for group in groups:
+        if is_out(group):
+            break
+        optime = group[-1]["ts"]
+    return optime

@@ -5,7 +5,9 @@ import contextlib
 import json
 import pathlib
 import re
+import shutil
 import signal
+import threading
 import time
 
 import psycopg
@@ -97,11 +99,9 @@ def slots(server):
 def wal_of(server, line, start, end):
     """The server's own bytes [start, end) of the timeline `line`, from its files."""
     data = bytearray()
-    for segment in range(start // SEGMENT, (end + SEGMENT - 1) // SEGMENT):
-        per_id = 0x100000000 // SEGMENT
-        name = f"{line:08X}{segment // per_id:08X}{segment % per_id:08X}"
-        data += (server.data / "pg_wal" / name).read_bytes()
     first = start // SEGMENT * SEGMENT
+    for place in range(first, end, SEGMENT):
+        data += (server.data / "pg_wal" / segment_name(line, place)).read_bytes()
     return bytes(data[start - first : end - first])
 
 
@@ -115,63 +115,69 @@ def check_equal_to_wal(product, server, line=1):
     raise AssertionError(f"nothing of line {line} is kept")
 
 
-def keep_all_wal(server):
-    """For the comparison: the server removes nothing."""
-    server.sql("ALTER SYSTEM SET wal_keep_size = '4GB'")
-    server.reload()
-
-
 class Writer:
-    """Commits numbered rows one after the other; `committed` are those whose commit returned."""
+    """Commits numbered rows one after the other; `committed` are the transactions whose commit returned."""
 
-    def __init__(self, server, table="numbered"):
-        self.server, self.table = server, table
-        self.next = 0
-        self.committed = []
-        server.sql(f"CREATE TABLE IF NOT EXISTS {table} (n bigint PRIMARY KEY, filler text)")
+    def __init__(self, server):
+        self.server = server
+        self.committed = set()
+        server.sql("CREATE TABLE IF NOT EXISTS numbered (n bigserial PRIMARY KEY, filler text)")
 
-    def write(self, count=1, filler=100):
+    def write(self, count=1, filler_bytes=32):
         with contextlib.closing(self.server.connect()) as connection:
             for _ in range(count):
-                self.next += 1
-                connection.execute(
-                    f"INSERT INTO {self.table} VALUES (%s, repeat(md5(random()::text), %s))", (self.next, filler // 32)
-                )
-                self.committed.append(self.next)
+                self._commit(connection, filler_bytes)
 
-    def write_until(self, event):
-        """In a thread: until `event` is set or the server goes."""
-        with contextlib.suppress(psycopg.Error):
-            with contextlib.closing(self.server.connect()) as connection:
-                while not event.is_set():
-                    self.next += 1
-                    connection.execute(f"INSERT INTO {self.table} VALUES (%s, '')", (self.next,))
-                    self.committed.append(self.next)
+    @contextlib.contextmanager
+    def beside(self):
+        """Writes in a thread, until the block is left or the server goes."""
+        leave = threading.Event()
+
+        def write():
+            with contextlib.suppress(psycopg.Error), contextlib.closing(self.server.connect()) as connection:
+                while not leave.is_set():
+                    self._commit(connection, 32)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            yield
+        finally:
+            leave.set()
+            thread.join(SECONDS_MAX)
+
+    def _commit(self, connection, filler_bytes):
+        row = connection.execute(
+            "INSERT INTO numbered (filler) SELECT string_agg(md5(random()::text), '') FROM generate_series(1, %s)"
+            " RETURNING pg_current_xact_id()::text",
+            (max(1, filler_bytes // 32),),
+        ).fetchone()
+        self.committed.add(int(row[0]))
 
 
 def commits_in(server15, product, line=1):
-    """How many commits pg_waldump finds in what is kept of `line`."""
+    """The ids of the transactions whose commits pg_waldump finds in what is kept of `line`."""
     folder = product.folder / "waldump"
-    folder.mkdir(exist_ok=True)
-    for path in folder.iterdir():
-        path.unlink()
-    for kept_line, start, data in StreamedLog(product).contiguous():
-        if kept_line != line:
-            continue
-        first = start // SEGMENT * SEGMENT
-        image = bytes(start - first) + data
-        for place in range(0, len(image), SEGMENT):
-            segment = (first + place) // SEGMENT
-            per_id = 0x100000000 // SEGMENT
-            name = f"{line:08X}{segment // per_id:08X}{segment % per_id:08X}"
-            part = image[place : place + SEGMENT]
-            (folder / name).write_bytes(part + bytes(SEGMENT - len(part)))
-        text = server15.program(
-            "pg_waldump", "-p", folder, "-t", line, "-s", lsn_text(start), "-e", lsn_text(start + len(data)),
-            "-r", "Transaction",
-        )
-        return len(re.findall(r"desc: COMMIT ", text))
-    return 0
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    ((start, data),) = [(start, data) for kept, start, data in StreamedLog(product).contiguous() if kept == line]
+    first = start // SEGMENT * SEGMENT
+    # pg_waldump wants the segment's head, which a backup holds.
+    image = wal_of(server15, line, first, start) + data
+    for place in range(0, len(image), SEGMENT):
+        part = image[place : place + SEGMENT]
+        (folder / segment_name(line, first + place)).write_bytes(part + bytes(SEGMENT - len(part)))
+    text = server15.program(
+        "pg_waldump", "-p", folder, "-t", line, "-s", lsn_text(start), "-e", lsn_text(start + len(data)),
+        "-r", "Transaction",
+    )
+    return {int(xid) for xid in re.findall(r"tx:\s*(\d+),.*desc: COMMIT ", text)}
+
+
+def segment_name(line, position):
+    per_id = 0x100000000 // SEGMENT
+    number_of_segment = position // SEGMENT
+    return f"{line:08X}{number_of_segment // per_id:08X}{number_of_segment % per_id:08X}"
 
 
 def lsn_text(value):

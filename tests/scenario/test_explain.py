@@ -83,7 +83,7 @@ def test_streamed_objects_stand_in_for_a_lost_incremental(day):
     for start in range(0x1F00000, 0x3100000, 0x100000):
         day.log_object(1, start, start + 0x180000, "05:00:00", "05:30:00")
     plan = day.product.run("explain", "2024-01-15T09:00:00Z", "--json").json()
-    assert [stage.get("backup", stage.get("objects")) for stage in plan["stages"]] == [17, day.names[2]]
+    assert [stage.get("backup", stage.get("objects")) for stage in plan["stages"]] == [16, day.names[2]]
 
 
 def test_nothing_is_touched_and_no_key_is_needed(day):
@@ -116,7 +116,7 @@ def test_the_list_shows_chains_as_trees_then_windows_and_gaps(day):
     assert [row[:row.index("auth-service-backup-")] for row in rows] == ["", "└ ", "└ ", ""]
     assert [row.replace("└ ", "").split()[:2] for row in rows] == list(
         map(list, zip(day.names, ("full", "incremental", "incremental", "full"))))
-    assert len({row.index(" 2024-01-") for row in rows}) == 1  # the columns stand below each other
+    assert len({row.index(" 2024-01-15 ") for row in rows}) == 1  # the columns stand below each other
     assert lines[5:] == [
         f"4 backups in {day.product.repository}",
         "log 9f3a (postgresql)",
@@ -135,7 +135,7 @@ def test_the_list_says_the_same_to_programs(day):
     assert (chain["log"], chain["engine"]) == ("9f3a", "postgresql")
     assert chain["windows"][0] == {
         "base": day.names[0], "from": "2024-01-15T02:00:10.000000Z", "to": "2024-01-15T10:00:00.000000Z",
-        "from_position": "0/2000000", "to_position": "0/4000000", "last_commit": "2024-01-15T09:30:00.000000Z",
+        "from_position": "0/2000000", "to_position": "0/4000000", "line": 1, "last_commit": "2024-01-15T09:30:00.000000Z",
     }
     assert chain["gaps"] == [{"from_position": "0/4000000", "to_position": "0/5000000"}]
 
@@ -164,6 +164,7 @@ def test_a_promotion_is_followed_and_what_the_old_line_has_after_it_is_not_used(
     kept.incremental("05:00:00", [(1, 0x2800000, 0x2900000), (2, 0x2900000, 0x4000000)], "04:59:00", "05:00:00",
                      branches=[(2, 1, 0x2900000)])
     out = kept.product.run("explain", "2024-01-15T04:00:00Z").out
-    assert "0/2000000 to 0/2900000" in out
+    assert ": 0/2000000 (timeline 1) to 0/2900000 (timeline 1)\n" in out
+    assert ": 0/2900000 (timeline 2) to 0/4000000 (timeline 2)\n" in out
     assert "  line 2 goes on from line 1 at 0/2900000\n" in out
     assert "attention" not in out

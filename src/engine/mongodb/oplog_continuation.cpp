@@ -38,8 +38,8 @@ Error OplogContinuation::tail_is_gone() {
                         "{}, and the last one kept was {}",
                         to_text((*oldest)->optime), position));
     return cannot_go_on(
-        fmt::format("the replica set rolled back, or the server was restored: its oplog has no "
-                    "entry {} any more",
+        fmt::format("the replica set rolled back, or the server was restored or set up anew: its "
+                    "oplog has no entry {} any more",
                     position));
 }
 

@@ -210,8 +210,8 @@ Result<std::vector<bool>> choose_mongodb_entries(const Settings& settings,
         names.push_back(entry->database);
         if (name) names.push_back(fmt::format("{}.{}", name->database, name->collection));
     }
-    // An incremental backup has no collections of its own.
-    const auto unmatched = names.empty() ? std::vector<std::string>() : scope.unmatched(names);
+    // The log that follows may make what is asked for: the session says so at its end.
+    const auto unmatched = request.recovery ? std::vector<std::string>() : scope.unmatched(names);
     if (unmatched.empty()) return chosen;
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -53,6 +53,7 @@ Status MongoRestoreSession::publish() {
     ASB_CHECK(check_reached());
     context_.progress.begin_stage("oplog and indexes", 0);
     ASB_CHECK(replay_.finish());
+    if (slice_) ASB_CHECK(check_chosen());
     ASB_CHECK(build_all_indexes());
     ASB_CHECK(context_.stop.check());
     context_.progress.begin_stage("swap", 0);

@@ -50,4 +50,19 @@ Status MongoRestoreSession::check_reached() {
                 position_text(options_.stop->point.at));
 }
 
+// What --only names must be there in the end, if not in the full backup.
+Status MongoRestoreSession::check_chosen() {
+    if (!options_.scope.partial()) return {};
+    std::vector<std::string> names;
+    for (const auto& collection : catalog_.all()) {
+        names.push_back(collection->database);
+        names.push_back(collection->name_space());
+    }
+    const auto unmatched = options_.scope.unmatched(names);
+    if (unmatched.empty()) return {};
+    return with_hint(fail(Code::not_found, "--only: at that point there is no {}",
+                          printable(join(unmatched, ", "))),
+                     "name what was there, or restore to another point");
+}
+
 }  // namespace asb::mongodb

@@ -59,6 +59,7 @@ class MongoRestoreSession final : public RestoreSession {
     Status begin_oplog(const std::string& name);
     Status take_entry(Bytes entry);
     Status check_reached();
+    Status check_chosen();
     Result<StagedCollection*> kept_collection(const MongoEntry& entry);
     Status add_metadata();
     Status take_document(Bytes document);

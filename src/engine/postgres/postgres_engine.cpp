@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "engine/postgres/incremental_backup.hpp"
+#include "engine/postgres/log_check.hpp"
 #include "engine/postgres/logical_choice.hpp"
 #include "engine/postgres/only_entries.hpp"
 #include "engine/postgres/postgres_check.hpp"
@@ -58,6 +59,10 @@ class PostgresEngine final : public Engine {
                                .bin_dir = settings_.text("POSTGRES_BIN_DIR")},
                               stop);
     }
+    std::vector<CheckLine> check_log(const std::vector<LogTail>& tails,
+                                     const StopToken& stop) override {
+        return check_postgres_log(settings_.text("DATABASE_URL"), tails, stop);
+    }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_postgres_session(settings_, context);
     }
@@ -92,7 +97,8 @@ class PostgresEngine final : public Engine {
                          "write it as SELECT pg_current_wal_lsn() shows it: 0/2000028");
     }
     [[nodiscard]] std::string position_text(const LogPoint& point) const override {
-        return fmt::format("{} (timeline {})", asb::to_text(Lsn{point.at}), point.line);
+        const auto text = asb::to_text(Lsn{point.at});
+        return point.line == 0 ? text : fmt::format("{} (timeline {})", text, point.line);
     }
     Result<FollowerOpening> follow(SessionContext context) override {
         return follow_wal(settings_, std::move(context));

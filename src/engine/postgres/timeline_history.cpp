@@ -29,7 +29,7 @@ Result<std::vector<LogBranch>> parse_timeline_history(std::string_view text,
                                                       std::uint32_t timeline) {
     std::vector<LogBranch> branches;
     for (const auto& line : split(text, '\n')) {
-        const auto content = trim(line.substr(0, line.find('#')));
+        const auto content = trim(std::string_view(line).substr(0, line.find('#')));
         if (content.empty()) continue;
         ASB_TRY(auto branch, parse_line(content, timeline));
         if (!branches.empty()) {

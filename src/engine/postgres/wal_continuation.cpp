@@ -36,15 +36,20 @@ Result<std::string> read_wal(WalStream& stream, const LogPoint& from, std::uint6
 
 // The bytes before the tail must be there, and be what they were: positions alone say nothing of a
 // server that was restored and went on writing over the same ones. Returns the gap.
-Result<std::string> prove_end(Connection& connection, const LogTail& tail, const LogJoint& joint) {
+Result<std::string> prove_end(Connection& connection, const ServerIdentity& server,
+                              const LogTail& tail, const LogJoint& joint) {
     ASB_TRY(const auto proof, parse_wal_proof(tail.tail));
     if (proof.from.value >= tail.end.at) return std::string();
     WalStream stream(connection, {}, joint);
     const auto bytes =
         read_wal(stream, {tail.end.line, proof.from.value}, tail.end.at - proof.from.value);
     if (!bytes.ok()) {
-        if (stream.gap()) return *stream.gap();
-        return bytes.error();
+        if (!stream.gap()) return bytes.error();
+        // A slot keeps what comes from the end on, and a full backup ends where a segment begins:
+        // the one before it may be gone by right. Then there is nothing to compare.
+        const bool same_segment = segment_start(proof.from, server.wal_segment_bytes) ==
+                                  segment_start(Lsn{tail.end.at}, server.wal_segment_bytes);
+        return same_segment ? *stream.gap() : std::string();
     }
     if (to_hex(sha256(as_bytes(*bytes))) == proof.digest) return std::string();
     return fmt::format(
@@ -67,7 +72,7 @@ Result<WalContinuation> continue_wal(Connection& connection, const ServerIdentit
     ASB_TRY(continuation.joint, join_log(connection, server, tail->end, tail->branches));
     continuation.gap = continuation.joint.gap;
     if (!continuation.gap.empty()) return continuation;
-    ASB_TRY(continuation.gap, prove_end(connection, *tail, continuation.joint));
+    ASB_TRY(continuation.gap, prove_end(connection, server, *tail, continuation.joint));
     return continuation;
 }
 

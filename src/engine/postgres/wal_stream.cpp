@@ -123,17 +123,27 @@ Status WalStream::begin() {
     }
 }
 
+// The server has ended the copy, well or with an error. Reads to where it can be asked again.
+Status WalStream::leave_copy() {
+    streaming_ = false;
+    std::optional<Error> error;
+    for (;;) {
+        auto result = connection_.next_result(after(kAnswerMax));
+        if (!result.ok()) {
+            if (error) return *error;  // and now the connection broke too
+            error = explain(std::move(result.error())).error();
+            continue;
+        }
+        if (result.value() == nullptr) return error ? Status(*error) : Status();
+        // It waits for the end of our side.
+        if (PQresultStatus(result->get()) == PGRES_COPY_IN)
+            ASB_CHECK(connection_.finish_copy(after(kAnswerMax)));
+    }
+}
+
 // The server has ended the stream: its timeline ends here, or it has an error to tell.
 Result<std::optional<LogLineChange>> WalStream::next_line() {
-    if (streaming_) {
-        streaming_ = false;
-        ASB_CHECK(connection_.finish_copy(after(kAnswerMax)));
-        for (;;) {
-            auto result = connection_.next_result(after(kAnswerMax));
-            if (!result.ok()) return explain(std::move(result.error())).error();
-            if (result.value() == nullptr) break;
-        }
-    }
+    if (streaming_) ASB_CHECK(leave_copy());
     ASB_TRY(const ServerIdentity server, identify_server(connection_));
     ASB_TRY(joint_, join_log(connection_, server, position_, joint_.branches));
     if (!joint_.gap.empty()) {

@@ -57,6 +57,7 @@ class WalStream {
   private:
     Status begin();
     Status explain(Error error);
+    Status leave_copy();
     Result<std::optional<LogLineChange>> next_line();
     Result<std::optional<Event>> take(Bytes message);
 
