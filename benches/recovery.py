@@ -77,9 +77,10 @@ pg1-user=postgres
         self.server.reload()
         self.run_command(self.pgbackrest("--type=full backup"))
         self.run_command(f"{self.binary} backup --type full --quiet")
+        self.run_command(f"{self.binary} backup --type incremental --quiet")  # makes the slot that keeps the WAL
         self.start, end = wal_writer.write_wal(self.server, wal_megabytes)
         self.bytes = wal_writer.bytes_between(self.server, self.start, end)
-        self.target = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        self.target = datetime.datetime.now(datetime.timezone.utc)
         time.sleep(1)
         self.server.sql("CREATE TABLE after_the_target ()")  # PostgreSQL stops at a time only where it sees a later one
         self.server.sql("SELECT pg_switch_wal()")
@@ -107,10 +108,10 @@ pg1-user=postgres
     # -- both restores ---------------------------------------------------------------------------------
 
     def our_restore(self, target):
-        return f"{self.binary} restore --target-time {self.target} --target-dir {target} --quiet"
+        return f"{self.binary} restore --target-time {self.target.isoformat()} --target-dir {target} --quiet"
 
     def their_restore(self, target):
-        return self.pgbackrest(f"--pg1-path={target} --type=time --target='{self.target}' --target-action=promote "
+        return self.pgbackrest(f"--pg1-path={target} --type=time --target='{self.target:%Y-%m-%d %H:%M:%S.%f}+00' --target-action=promote "
                                f"--log-level-console=error restore")
 
     def empty(self, name):

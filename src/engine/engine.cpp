@@ -52,6 +52,15 @@ std::optional<LogPoint> Engine::log_entry(std::string_view /*name*/, const Json&
     return std::nullopt;
 }
 
+std::string Engine::log_index_entry(std::uint32_t /*line*/) const {
+    return {};
+}
+
+Result<LogPoint> Engine::search_start(std::string_view /*index*/, const LogTarget& /*target*/,
+                                      const LogPoint& from) const {
+    return from;
+}
+
 Result<LogPoint> Engine::parse_position(std::string_view text) const {
     return fail(Code::usage, "{} has no positions such as '{}'", name(), text);
 }

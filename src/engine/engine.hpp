@@ -210,6 +210,11 @@ class Engine {
     // `usage`.
     virtual Result<std::unique_ptr<LogSearch>> search_log(const LogTarget& target,
                                                           const Json& facts);
+    // The entry of an incremental backup that says where in its range of this line a search may
+    // begin, and what its text says of `target`: a place at or after `from`. Here: there is none.
+    [[nodiscard]] virtual std::string log_index_entry(std::uint32_t line) const;
+    virtual Result<LogPoint> search_start(std::string_view index, const LogTarget& target,
+                                          const LogPoint& from) const;
     // Whether the server of a restored copy fetches its log itself (Recovery::fetch_command);
     // otherwise the restore pushes it (RestoreSession::begin_slice).
     [[nodiscard]] virtual bool fetches_log() const { return false; }

@@ -13,17 +13,6 @@ constexpr std::uint64_t kSmallEntryBytesMax = 16 * kMiB;
 // More backups in a row than a year of one every ten minutes; a bound against a circle.
 constexpr std::size_t kChainMax = 65'536;
 
-class TextSink final : public EntrySink {
-  public:
-    Status begin(const EntryHeader& /*header*/) override { return {}; }
-    Status write(Bytes bytes) override {
-        text += as_text(bytes);
-        return {};
-    }
-    Status end() override { return {}; }
-    std::string text;
-};
-
 Result<OpenArchive> open_parent(const OpsContext& context, StoreReader& store,
                                 const ParentBackup& parent) {
     ASB_CHECK(context.stop.check());
@@ -180,17 +169,7 @@ Result<std::optional<std::string>> read_parent_entry(const OpsContext& context, 
                                                      const ParentBackup& parent,
                                                      std::string_view entry) {
     ASB_TRY(const auto archive, open_parent(context, store, parent));
-    ASB_TRY(const auto contents, read_contents(archive, silent(context)));
-    const auto found = std::ranges::find(contents.entries, entry, &InnerEntry::name);
-    if (found == contents.entries.end()) return std::optional<std::string>();
-    if (found->size > kSmallEntryBytesMax)
-        return fail(Code::damaged, "{} of {} is too large", entry, printable(parent.name));
-    std::vector<bool> chosen(contents.entries.size());
-    chosen[static_cast<std::size_t>(found - contents.entries.begin())] = true;
-    ASB_TRY(const auto selection, select_entries(archive, contents, std::move(chosen)));
-    TextSink sink;
-    ASB_CHECK(read_selection(archive, contents, selection, sink, silent(context)));
-    return std::optional(std::move(sink.text));
+    return read_small_entry(archive, entry, kSmallEntryBytesMax, silent(context));
 }
 
 }  // namespace asb

@@ -155,8 +155,12 @@ Status search(const OpsContext& context, ResolvedRecovery& resolved) {
     context.progress.begin_stage("look for the stop in the log", 0);
     for (auto i = plan.search.first; i < source.spans.size() && !search->done(); ++i) {
         SourceSpan span = source.spans[i];
-        if (i == plan.search.first && plan.search.from.line == span.range.line)
-            span.range.start = plan.search.from.at;
+        if (i == plan.search.first) {
+            LogPoint from{span.range.line, span.range.start};
+            if (plan.search.from.line == from.line) from.at = plan.search.from.at;
+            ASB_TRY(from, reader->search_start(span, plan.target, from));
+            span.range.start = from.at;
+        }
         ASB_CHECK(reader->read(span, [&](const LogPoint& start, Bytes bytes) -> Status {
             return search->done() ? Status() : search->feed(start, bytes);
         }));

@@ -77,6 +77,19 @@ Status RecoveryReader::read(const SourceSpan& span, const LogReader::Take& take)
     return state_->reader->read(span, take);
 }
 
+Result<LogPoint> RecoveryReader::search_start(const SourceSpan& span, const LogTarget& target,
+                                              const LogPoint& from) const {
+    const auto entry = state_->engine->log_index_entry(span.range.line);
+    if (entry.empty()) return from;
+    ASB_TRY(const auto index, state_->reader->small_entry(span, entry));
+    return index ? state_->engine->search_start(*index, target, from) : Result<LogPoint>(from);
+}
+
+Status RecoveryReader::check_all() const {
+    for (const auto& span : state_->source.spans) ASB_CHECK(state_->reader->check(span));
+    return {};
+}
+
 Result<std::unique_ptr<LogFiles>> RecoveryReader::files(LogFilesOptions options) const {
     return state_->engine->make_log_files(state_->source.head.facts, std::move(options));
 }

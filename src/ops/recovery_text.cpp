@@ -18,7 +18,7 @@ constexpr std::size_t kLinesMax = 20;
 
 std::string said(const LogTarget& target) {
     if (target.kind == Kind::latest) return "the newest instant that is kept";
-    const auto text = printable(target.text);
+    auto text = printable(target.text);
     switch (target.kind) {
         case Kind::position:
             return "position " + text;

@@ -83,6 +83,14 @@ Status push_log(const OpsContext& context, const ResolvedRecovery& resolved, con
     return {};
 }
 
+// A server fetches its log long after the restore has ended: what is damaged must show now.
+Status check_log(const OpsContext& context, const ResolvedRecovery& resolved) {
+    context.progress.begin_stage("check the log", 0);
+    ASB_TRY(const auto reader,
+            RecoveryReader::open(resolved.source, context.drivers, context.stop));
+    return reader->engine().fetches_log() ? reader->check_all() : Status();
+}
+
 Status replay(const OpsContext& context, const ResolvedRecovery& resolved,
               const std::vector<Part>& parts, Sessions& sessions) {
     for (std::size_t i = 0; i < parts.size(); ++i)
@@ -144,6 +152,7 @@ Result<Report> restore_to_target(const OpsContext& context, const RestoreOptions
         report.text += "nothing was written\n";
         return report;
     }
+    ASB_CHECK(check_log(context, resolved));
     context.log.info("restore of {} to {} begins", resolved.base, resolved.plan.target.text);
     Sessions sessions;
     ASB_CHECK(open_sessions(context, parts, sessions));

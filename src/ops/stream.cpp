@@ -1,5 +1,6 @@
 #include "ops/stream.hpp"
 
+#include <malloc.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -399,6 +400,15 @@ void StreamRun::say_where() {
         context_.log.debug("the status could not be written: {}", written.error().fact);
 }
 
+// Blocks of megabytes come and go with each object; glibc would keep them, in one arena a thread,
+// and the process would hold twice what it uses. So each goes back to the system when it is freed.
+void keep_little_memory() {
+    constexpr int kReturnedBytes = 256 * 1024;
+    mallopt(M_MMAP_THRESHOLD, kReturnedBytes);
+    mallopt(M_TRIM_THRESHOLD, kReturnedBytes);
+    mallopt(M_ARENA_MAX, 1);
+}
+
 Result<Report> drop_slot(const OpsContext& context, Engine& engine, StoreReader& store) {
     ASB_TRY(const auto catalog, load_catalog(store, job_count(context.settings)));
     SessionContext session{context.log, context.progress, context.stop};
@@ -426,6 +436,7 @@ Result<Report> run_stream(const OpsContext& context, const StreamRequest& reques
     if (context.settings.flag("ENCRYPTION_ENABLED")) {
         ASB_TRY(keys, open_key_provider(context));
     }
+    keep_little_memory();
     return StreamRun(context, request, std::move(stores), limits, std::move(engine),
                      std::move(keys))
         .run();

@@ -6,11 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "engine/log.hpp"
 
 namespace asb {
 
-inline constexpr std::size_t kLineHistoryBytesMax = 256 * 1024;  // 100 branches; a text of 64 KiB
+inline constexpr std::size_t kLineHistoryBytesMax = 256 * kKiB;  // 100 branches; a text of 64 KiB
 
 // The object `log/<log id>/<line>.history`.
 struct LineHistory {

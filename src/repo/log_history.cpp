@@ -58,7 +58,8 @@ void add_backup(std::uint32_t backup, const Manifest& manifest, AllParts& all) {
                              .consistent_at = facts.consistent_at});
 }
 
-void add_streamed(StreamedLogs streamed, AllParts& all) {
+// Takes the spans out of `streamed`: there is no room for a million of them twice.
+void add_streamed(StreamedLogs& streamed, AllParts& all) {
     for (auto& [id, log] : streamed) {
         LogParts& parts = all[id];
         parts.add(log.branches);
@@ -165,7 +166,7 @@ LogHistory make_log_history(const Catalog& catalog, StreamedLogs streamed) {
         add_backup(static_cast<std::uint32_t>(history.backups.size()), entry.manifest, all);
         history.backups.push_back(entry.name);
     }
-    add_streamed(std::move(streamed), all);
+    add_streamed(streamed, all);
     std::vector<std::pair<std::optional<std::uint32_t>, std::string>> order;
     for (const auto& [id, parts] : all) order.emplace_back(parts.newest_backup, id);
     std::sort(order.begin(), order.end());

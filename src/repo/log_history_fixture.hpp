@@ -84,4 +84,62 @@ inline LogTarget name_target(std::string name) {
     return target;
 }
 
+// A history that is said in a few lines.
+class Kept {
+  public:
+    Kept& full(const char* name, LogRange range, std::int64_t at,
+               std::vector<LogBranch> branches = {}) {
+        catalog_.entries.push_back(full_backup(name, range, {.line = range.line, .at = range.end},
+                                               at, {.newest = -1, .covered = at},
+                                               std::move(branches)));
+        return *this;
+    }
+    Kept& incremental(const char* name, std::vector<LogRange> ranges, TestTimes times,
+                      std::vector<LogBranch> branches = {}) {
+        catalog_.entries.push_back(backup_entry(name, BackupType::incremental, std::move(ranges),
+                                                times, std::move(branches)));
+        return *this;
+    }
+    Kept& object(LogRange range, TestTimes times) {
+        streamed_.spans.push_back(log_object(range, times));
+        return *this;
+    }
+    Kept& of_log(const char* id, const char* identity) {
+        catalog_.entries.back().manifest.log->facts.log_id = id;
+        catalog_.entries.back().manifest.log->facts.identity = identity;
+        return *this;
+    }
+    Kept& damaged() {
+        catalog_.entries.back().state = CatalogEntry::State::damaged;
+        return *this;
+    }
+    [[nodiscard]] LogHistory history() const {
+        StreamedLogs streamed;
+        if (!streamed_.spans.empty()) streamed["a"] = streamed_;
+        return make_log_history(catalog_, std::move(streamed));
+    }
+
+  private:
+    Catalog catalog_;
+    StreamedLog streamed_;
+};
+
+// Commits are every ten seconds; a place is a second.
+inline Kept one_chain() {
+    Kept kept;
+    kept.full("full", {1, 0, 100}, 100)
+        .incremental("first", {{1, 100, 200}}, {.newest = 190, .covered = 200})
+        .incremental("second", {{1, 200, 300}}, {.newest = 290, .covered = 300});
+    return kept;
+}
+
+// Line 2 left line 1 at 250; line 1 went on by itself.
+inline Kept two_lines() {
+    const std::vector<LogBranch> branches = {{.line = 2, .parent = 1, .at = 250}};
+    Kept kept = one_chain();
+    kept.incremental("promoted", {{1, 220, 250}, {2, 250, 400}}, {.newest = 390, .covered = 400},
+                     branches);
+    return kept;
+}
+
 }  // namespace asb

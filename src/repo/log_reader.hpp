@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "repo/archive_reader.hpp"
+#include "repo/pieces.hpp"
 #include "repo/recovery_source.hpp"
 
 namespace asb {
@@ -29,7 +29,20 @@ class LogReader {
     // they are. Each byte is authenticated before it is handed on.
     Status read(const SourceSpan& span, const Take& take) const;
 
+    // The text of the entry of that name in the span's backup; nullopt: it has none. Small entries
+    // only.
+    Result<std::optional<std::string>> small_entry(const SourceSpan& span,
+                                                   const std::string& name) const;
+    // Whether `read` would find every byte as it was written: nothing is handed on.
+    Status check(const SourceSpan& span) const;
+
   private:
+    struct Opened {
+        OpenArchive archive;
+        ArchiveContents contents;
+        Selection selection;
+    };
+    Result<Opened> open_backup(const SourceSpan& span) const;
     Status read_backup(const SourceSpan& span, const Take& take) const;
     Status read_object(const SourceSpan& span, const Take& take) const;
 

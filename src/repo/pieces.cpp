@@ -153,4 +153,18 @@ Result<Bytes> PieceSource::next() {
     return state_->plain->next();
 }
 
+Status check_pieces(const OpenArchive& archive, const BodyPieces& pieces,
+                    const ReadOptions& options) {
+    SegmentSource segments(
+        [body = archive.body.get()](std::uint64_t offset, MutableBytes out) {
+            return body->read_at(offset, out);
+        },
+        archive.index.body_length, archive.index.segments, pieces.segments, options.threads);
+    while (true) {
+        ASB_CHECK(options.stop.check());
+        ASB_TRY(const Bytes bytes, segments.next());
+        if (bytes.empty()) return {};
+    }
+}
+
 }  // namespace asb

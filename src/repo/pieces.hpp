@@ -39,6 +39,10 @@ class PieceSource final : public ByteSource {
     std::unique_ptr<State> state_;
 };
 
+// Reads the segments of `pieces` and compares their digests, without decrypting anything.
+Status check_pieces(const OpenArchive& archive, const BodyPieces& pieces,
+                    const ReadOptions& options);
+
 // What an archive holds, by its own inner manifest.
 struct ArchiveContents {
     std::vector<InnerEntry> entries;
@@ -70,5 +74,11 @@ Result<Selection> select_entries(const OpenArchive& archive, const ArchiveConten
 // its header as it passes, its digest at its end. Only after success is what was pushed proved.
 Status read_selection(const OpenArchive& archive, const ArchiveContents& contents,
                       const Selection& selection, EntrySink& sink, const ReadOptions& options);
+
+// The text of one small file of the archive; nullopt when it has no entry of that name. `damaged`
+// when it is larger than `bytes_max`.
+Result<std::optional<std::string>> read_small_entry(const OpenArchive& archive,
+                                                    std::string_view name, std::size_t bytes_max,
+                                                    const ReadOptions& options);
 
 }  // namespace asb

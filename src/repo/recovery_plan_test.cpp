@@ -18,46 +18,6 @@ using Why = Unreachable::Why;
 
 constexpr std::uint64_t kFar = ~std::uint64_t{0};
 
-// A history that is said in a few lines.
-class Kept {
-  public:
-    Kept& full(const char* name, LogRange range, std::int64_t at,
-               std::vector<LogBranch> branches = {}) {
-        catalog_.entries.push_back(full_backup(name, range, {.line = range.line, .at = range.end},
-                                               at, {.newest = -1, .covered = at},
-                                               std::move(branches)));
-        return *this;
-    }
-    Kept& incremental(const char* name, std::vector<LogRange> ranges, TestTimes times,
-                      std::vector<LogBranch> branches = {}) {
-        catalog_.entries.push_back(backup_entry(name, BackupType::incremental, std::move(ranges),
-                                                times, std::move(branches)));
-        return *this;
-    }
-    Kept& object(LogRange range, TestTimes times) {
-        streamed_.spans.push_back(log_object(range, times));
-        return *this;
-    }
-    Kept& of_log(const char* id, const char* identity) {
-        catalog_.entries.back().manifest.log->facts.log_id = id;
-        catalog_.entries.back().manifest.log->facts.identity = identity;
-        return *this;
-    }
-    Kept& damaged() {
-        catalog_.entries.back().state = CatalogEntry::State::damaged;
-        return *this;
-    }
-    [[nodiscard]] LogHistory history() const {
-        StreamedLogs streamed;
-        if (!streamed_.spans.empty()) streamed["a"] = streamed_;
-        return make_log_history(catalog_, std::move(streamed));
-    }
-
-  private:
-    Catalog catalog_;
-    StreamedLog streamed_;
-};
-
 // "b0 10-20, b1 20-30, 1:30-40" for a plan; the spans of objects as line:start-end.
 std::string told(const LogHistory& history, const Planned& planned) {
     if (std::holds_alternative<Unreachable>(planned)) return "unreachable";
@@ -85,15 +45,6 @@ RecoveryPlan plan_to_time(const Kept& kept, std::int64_t second) {
 }
 Unreachable refusal(const Kept& kept, std::int64_t second) {
     return std::get<Unreachable>(plan_recovery(kept.history(), time_target(at_second(second))));
-}
-
-// Commits are every ten seconds; a place is a second.
-Kept one_chain() {
-    Kept kept;
-    kept.full("full", {1, 0, 100}, 100)
-        .incremental("first", {{1, 100, 200}}, {.newest = 190, .covered = 200})
-        .incremental("second", {{1, 200, 300}}, {.newest = 290, .covered = 300});
-    return kept;
 }
 
 TEST(RecoveryPlan, TakesTheSpansUpToTheOneWithTheFirstLaterCommit) {
@@ -283,15 +234,6 @@ TEST(RecoveryPlan, LeavesTheEntryOfALimitOut) {
     EXPECT_EQ(told(history, plan_recovery(history, target)), "unreachable");
 }
 
-// Line 2 left line 1 at 250; line 1 went on by itself.
-Kept two_lines() {
-    const std::vector<LogBranch> branches = {{.line = 2, .parent = 1, .at = 250}};
-    Kept kept = one_chain();
-    kept.incremental("promoted", {{1, 220, 250}, {2, 250, 400}}, {.newest = 390, .covered = 400},
-                     branches);
-    return kept;
-}
-
 TEST(RecoveryPlan, FollowsAPromotionToTheNewLine) {
     EXPECT_EQ(to_time(two_lines(), 350),
               "full: full 0-100 first 100-200 second 200-250 promoted 250-400");
@@ -379,45 +321,6 @@ TEST(RecoveryPlan, CountsTo64Bits) {
     EXPECT_EQ(std::get<RecoveryPlan>(plan_recovery(kept.history(), position_target({0, kFar})))
                   .spans.size(),
               3U);
-}
-
-TEST(LogWindows, RunOnOverLaterFullBackups) {
-    Kept kept = one_chain();
-    kept.full("newer", {1, 220, 250}, 250);
-    const auto history = kept.history();
-    const auto found = restorable_windows(history.logs.front());
-    EXPECT_THAT(found.windows, ElementsAre(LogWindow{.base = 0,
-                                                     .from = {1, 100},
-                                                     .to = {1, 300},
-                                                     .from_time = at_second(100),
-                                                     .to_time = at_second(300),
-                                                     .last_commit = at_second(290)}));
-    EXPECT_TRUE(found.gaps.empty());
-}
-
-TEST(LogWindows, EndAtAGapAndBeginAgainAtTheNextBase) {
-    Kept kept;
-    kept.object({1, 10, 20}, {.newest = 15, .covered = 20})  // before any base: no gap
-        .full("b0", {1, 50, 100}, 100)
-        .incremental("b1", {{1, 100, 200}}, {.newest = 190, .covered = 200})
-        .incremental("b3", {{1, 210, 300}}, {.newest = 290, .covered = 300})
-        .full("b4", {1, 300, 310}, 310)
-        .object({1, 320, 400}, {.newest = 390, .covered = 400});
-    const auto history = kept.history();
-    const auto found = restorable_windows(history.logs.front());
-    ASSERT_EQ(found.windows.size(), 2U);
-    EXPECT_EQ(found.windows[0].to_time, at_second(200));
-    EXPECT_EQ(found.windows[1].from_time, at_second(310));
-    EXPECT_EQ(found.windows[1].to_time, at_second(310));
-    EXPECT_THAT(found.gaps, ElementsAre(LogGap{{1, 200}, {1, 210}}, LogGap{{1, 310}, {1, 320}}));
-}
-
-TEST(LogWindows, ShowWhatOnlyAnOlderLineHas) {
-    const auto history = two_lines().history();
-    const auto found = restorable_windows(history.logs.front());
-    ASSERT_EQ(found.windows.size(), 2U);
-    EXPECT_EQ(found.windows[0].to, (LogPoint{2, 400}));
-    EXPECT_EQ(found.windows[1].to, (LogPoint{1, 300}));
 }
 
 // The figure of the product: 10,000 backups and 1,000,000 objects. What it takes is printed, and

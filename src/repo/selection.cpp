@@ -72,6 +72,17 @@ class ChosenEntries final : public EntrySink {
     EntryDigest digest_;
 };
 
+class TextSink final : public EntrySink {
+  public:
+    Status begin(const EntryHeader& /*header*/) override { return {}; }
+    Status write(Bytes bytes) override {
+        text += as_text(bytes);
+        return {};
+    }
+    Status end() override { return {}; }
+    std::string text;
+};
+
 Status read_stretch(const Stretch& stretch, PieceSource& source, ChosenEntries& entries,
                     const ReadOptions& options) {
     TarParser& parser = entries.enter(stretch);
@@ -118,6 +129,23 @@ Result<Selection> select_entries(const OpenArchive& archive, const ArchiveConten
     for (const auto& stretch : selection.stretches) ranges.push_back(stretch.range);
     ASB_TRY(selection.pieces, pieces_of(archive, std::move(ranges)));
     return selection;
+}
+
+Result<std::optional<std::string>> read_small_entry(const OpenArchive& archive,
+                                                    std::string_view name, std::size_t bytes_max,
+                                                    const ReadOptions& options) {
+    ASB_TRY(const auto contents, read_contents(archive, options));
+    const auto found = std::ranges::find(contents.entries, name, &InnerEntry::name);
+    if (found == contents.entries.end()) return std::optional<std::string>();
+    if (found->size > bytes_max)
+        return fail(Code::damaged, "{} of {} is too large", printable(name),
+                    archive.read.manifest.name);
+    std::vector<bool> chosen(contents.entries.size());
+    chosen[static_cast<std::size_t>(found - contents.entries.begin())] = true;
+    ASB_TRY(const auto selection, select_entries(archive, contents, std::move(chosen)));
+    TextSink sink;
+    ASB_CHECK(read_selection(archive, contents, selection, sink, options));
+    return std::optional(std::move(sink.text));
 }
 
 Status read_selection(const OpenArchive& archive, const ArchiveContents& contents,

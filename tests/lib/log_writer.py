@@ -163,6 +163,12 @@ class LogWriter:
 
     # -- what was there ------------------------------------------------------------------------------
 
+    def at(self, instant):
+        """The last commit by then; the instant must not lie within one."""
+        by_then = [commit for commit in self.commits if commit.before < instant]
+        assert by_then[-1].after <= instant
+        return by_then[-1]
+
     def targets(self, moments, windows):
         """Endless: (commit, words of a target that stops just after it), drawn with `moments`, all of them inside
         `windows` as `list --json` gives them."""

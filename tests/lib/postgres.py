@@ -151,13 +151,15 @@ class PostgresServer:
             raise PostgresError(f"{name} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def initialise(self):
+    def initialise(self, *words):
+        """`words`: more options of initdb."""
         password_file = self.folder / "password"
         password_file.write_text(SUPERUSER_PASSWORD)
         hand_over(password_file)
         self.program(
             "initdb", "-D", self.data, "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password_file}",
             "--data-checksums", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+            *words,
         )
         password_file.unlink()
 

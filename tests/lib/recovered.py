@@ -5,7 +5,8 @@ import contextlib
 import shutil
 import time
 
-from lib.postgres import PostgresServer
+from lib.crash import processes_below
+from lib.postgres import PostgresServer, hand_over
 
 SECONDS_MAX = 60
 SOURCE = "asb_recovery.json"
@@ -40,6 +41,19 @@ def wait_until_promoted(server):
         time.sleep(0.02)
 
 
+def let_the_server_read(product):
+    """What is in the repository now, and the program: then a recovering server fetches its WAL itself."""
+    # A checkout may lie where the server's user cannot enter.
+    if product.binary.parent != product.folder:
+        product.binary = product.folder / shutil.copy(product.binary, product.folder / "auth-service-backup")
+    hand_over(product.folder)
+
+
+def fetching(folder):
+    """Processes that fetch WAL for the server in `folder`."""
+    return [line for line in processes_below(folder) if "fetch-wal" in line]
+
+
 @contextlib.contextmanager
 def recovered(product, folder, *target, major=15, restore=None, **settings):
     """Restores to `target` and starts a server there, with what the restore said as `.report`. `restore`: who
@@ -59,7 +73,7 @@ def recovered(product, folder, *target, major=15, restore=None, **settings):
 
 
 def check_nothing_stays(server):
-    """Neither the secret that the server fetched its WAL with, nor what was fetched too much."""
+    """Neither the secret that the server fetched its WAL with, nor what was fetched too much, nor who fetched it."""
     deadline = time.monotonic() + SECONDS_MAX
     while leftovers(server):
         assert time.monotonic() < deadline, f"these stay: {leftovers(server)}"
@@ -67,4 +81,4 @@ def check_nothing_stays(server):
 
 
 def leftovers(server):
-    return [str(path) for path in (server.data / SOURCE, server.data / "pg_wal" / PREFETCHED) if path.exists()]
+    return fetching(server.data) + [str(path) for path in (server.data / SOURCE, server.data / "pg_wal" / PREFETCHED) if path.exists()]

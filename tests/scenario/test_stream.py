@@ -194,7 +194,7 @@ def test_a_promotion_is_followed_to_the_new_timeline(tmp):
             assert branch == {"line": "00000002", "parent": "00000001", "at": f"{new_start:016X}"}
             assert start + len(old) == new_start
             check_equal_to_wal(product, standby, line=2)
-            check_equal_to_wal(product, standby, line=1)
+            check_equal_to_wal(product, primary, line=1)
             standby.sql("CHECKPOINT")
             backups = product.run("list", "--json").json()["backups"]
             assert [backup["type"] for backup in backups] == ["full"]

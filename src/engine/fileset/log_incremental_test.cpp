@@ -1,5 +1,4 @@
-// A chain of backups of logs, and what comes back from it: always what a full backup would have
-// held.
+// What an incremental backup stores of logs, and that it comes back as a full one would bring it.
 
 #include <gmock/gmock.h>
 
@@ -7,9 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/fileset/log_chain_support.hpp"
 #include "engine/fileset/log_mark.hpp"
-#include "engine/fileset/log_positions.hpp"
-#include "engine/fileset/restore_test_support.hpp"
 
 namespace asb::fileset {
 namespace {
@@ -18,108 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-void append(const std::string& path, const std::string& text) {
-    auto fd = open_file(path, O_WRONLY | O_APPEND);
-    ASSERT_TRUE(fd.ok() && write_all(fd.value().get(), as_bytes(text), path).ok());
-}
-
-void rename_to(const std::string& from, const std::string& to) {
-    ASSERT_EQ(rename(from.c_str(), to.c_str()), 0);
-}
-
-// Backups of the folder "log" of a temporary folder, one after the other.
-struct Chain {
-    explicit Chain(const TempFolder& folder) : temp(folder) { temp.folder("log"); }
-
-    [[nodiscard]] std::string log(const std::string& name) const { return temp.at("log/" + name); }
-    // Often called for its effect alone. NOLINTNEXTLINE(modernize-use-nodiscard)
-    std::string write(const std::string& name, const std::string& text) const {
-        return temp.file("log/" + name, text);
-    }
-
-    const KeepingSink& full() { return take(true); }
-    const KeepingSink& incremental() { return take(false); }
-    const KeepingSink& take(bool is_full) {
-        const auto settings = settings_with({{"LOG_PATHS", temp.at("log")}});
-        const auto engine = open_engine(settings, hook);
-        auto context = run.context();
-        if (!backups.empty())
-            context.parent_entry = [this](const std::string& name) { return entry_before(name); };
-        auto opened = is_full ? engine->open_session(context) : engine->open_incremental(context);
-        EXPECT_TRUE(opened.ok());
-        expected = opened.value()->expected_bytes();
-        auto sink = std::make_unique<KeepingSink>();
-        EXPECT_TRUE(opened.value()->write_entries(*sink).ok());
-        facts = opened.value()->facts();
-        backups.push_back(std::move(sink));
-        return *backups.back();
-    }
-    Result<std::optional<std::string>> entry_before(const std::string& name) const {
-        const auto& entries = backups.back()->entries;
-        const auto found = entries.find(name);
-        if (found == entries.end()) return std::optional<std::string>();
-        return std::optional(found->second.data);
-    }
-    // The data that the newest backup holds of logs: "app.log" or "app.log+4".
-    [[nodiscard]] std::vector<std::string> stored() const {
-        std::vector<std::string> names;
-        for (const auto& name : backups.back()->order) {
-            const auto& kept = backups.back()->entries.at(name);
-            if (kept.header.type != EntryType::file || name == kPositionsName) continue;
-            const auto piece = parse_piece_name(name);
-            const auto full_name = piece ? piece->log : name;
-            const auto prefix = stored_as("logs", temp.at("log/"));
-            names.push_back(fmt::format("{}{}: {}", full_name.substr(prefix.size()),
-                                        piece ? fmt::format("+{}", piece->offset) : "", kept.data));
-        }
-        return names;
-    }
-
-    // Restores the backups from `first` on, each as a link.
-    void restore(Restore& into, std::size_t first = 0) const {
-        into.request.components = {"logs"};
-        into.open();
-        for (auto i = first; i < backups.size(); ++i) {
-            if (i != first) {
-                const auto begun = into.session->begin_link();
-                ASSERT_TRUE(begun.ok()) << to_text(begun.error());
-            }
-            for (const auto& name : backups[i]->order) {
-                const auto& kept = backups[i]->entries.at(name);
-                const auto added = into.add(kept.header, kept.data);
-                ASSERT_TRUE(added.ok()) << to_text(added.error());
-            }
-        }
-        const auto published = into.session->publish();
-        ASSERT_TRUE(published.ok()) << to_text(published.error());
-    }
-    // The newest backup comes back as the folder is now.
-    void expect_same() const {
-        const TempFolder other;
-        Restore restored(other);
-        restore(restored);
-        if (testing::Test::HasFatalFailure()) return;
-        const auto place = restored.at("logs") + temp.at("log");
-        EXPECT_EQ(names_in(place), names_in(temp.at("log")));
-        for (const auto& name : names_in(temp.at("log"))) {
-            const auto before = stat_of(log(name)), after = stat_of(place + "/" + name);
-            if (S_ISLNK(before.st_mode)) continue;
-            EXPECT_EQ(text_of(place + "/" + name), text_of(log(name))) << name;
-            EXPECT_EQ(after.st_mode, before.st_mode) << name;
-            EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec) << name;
-            EXPECT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec) << name;
-        }
-        EXPECT_THAT(restored.session->incomplete(), IsEmpty());
-    }
-
-    const TempFolder& temp;
-    ReadHook hook;
-    QuietRun run;
-    BackupFacts facts;
-    std::uint64_t expected = 0;
-    std::vector<std::unique_ptr<KeepingSink>> backups;
-};
 
 TEST(IncrementalLogs, StoresOnlyWhatWasAppended) {
     const TempFolder temp;
@@ -408,110 +304,6 @@ TEST(IncrementalLogs, TakesNoConfigurationAndNoCertificates) {
     ASSERT_TRUE(session.value()->write_entries(sink).ok());
     EXPECT_THAT(sink.order,
                 ElementsAre(stored_as("logs", chain.log("app.log")), std::string(kPositionsName)));
-}
-
-TEST(RestoredLogs, NamesWhatIsInABackupThatIsNotHere) {
-    const TempFolder temp;
-    Chain chain(temp);
-    const auto path = chain.write("app.log", "one\n");
-    chain.write("rests.log", "rests\n");
-    chain.full();
-    append(path, "two\n");
-    chain.write("new.log", "new\n");
-    chain.incremental();
-    append(path, "three\n");
-    chain.incremental();
-    const TempFolder other;
-    Restore restored(other);
-    chain.restore(restored, 1);
-    const auto place = restored.at("logs") + temp.at("log/");
-    EXPECT_EQ(text_of(place + "app.log"), "two\nthree\n");
-    EXPECT_EQ(text_of(place + "new.log"), "new\n");
-    EXPECT_FALSE(exists(place + "rests.log"));
-    EXPECT_THAT(restored.session->incomplete(),
-                UnorderedElementsAre(stored_as("logs", path) +
-                                         ": its first 4 bytes are in a backup that is not here",
-                                     stored_as("logs", chain.log("rests.log")) +
-                                         ": its first 6 bytes are in a backup that is not here"));
-}
-
-// A list of positions with one row.
-std::string positions_with(const std::string& row) {
-    return R"({"files":[)" + row + R"(],"version":1})";
-}
-
-TEST(RestoredLogs, RefusesAListThatContradictsWhatIsThere) {
-    const std::string row = R"("changed":1,"device":1,"inode":1,"modified":1,"name":"logs/a.log",)";
-    for (const auto& text : {
-             positions_with("{" + row +
-                            R"("from":"logs/a.log","offset":9,"piece":false,"size":9})"),
-             positions_with("{" + row + R"("from":"logs/a.log","offset":1,"piece":true,"size":2})"),
-             positions_with("{" + row + R"("from":"logs/a.log","offset":3,"piece":true,"size":2})"),
-             positions_with(R"({"name":"config/a","link":"logs/a.log"})"),
-             positions_with("{" + row + R"("from":"../a.log","offset":1,"piece":true,"size":2})"),
-             std::string(R"({"files":[],"version":2})"),
-             std::string("[]"),
-             std::string("{"),
-         }) {
-        const TempFolder temp;
-        Restore restore(temp);
-        ASSERT_TRUE(restore.add_file("logs/a.log", "a").ok());
-        ASSERT_TRUE(restore.session->begin_link().ok());
-        const auto added = restore.add_file(std::string(kPositionsName), text);
-        ASSERT_FALSE(added.ok()) << text;
-        EXPECT_EQ(added.error().code, Code::damaged) << text;
-    }
-}
-
-TEST(RestoredLogs, RefusesPiecesThatNoListSpeaksOf) {
-    const TempFolder temp;
-    Restore restore(temp);
-    ASSERT_TRUE(restore.add_file(piece_name("logs/a.log", 4), "piece").ok());
-    EXPECT_EQ(restore.session->publish().error().code, Code::damaged);
-    EXPECT_FALSE(restore.add_file("log-pieces/a.log", "piece").ok());
-}
-
-TEST(LogPositions, NamesAPieceSoThatCatPutsALogTogether) {
-    const auto name = piece_name("logs/var/log/app.log", 4096);
-    EXPECT_EQ(name, "log-pieces/var/log/app.log/00000000000000004096");
-    const auto piece = parse_piece_name(name);
-    ASSERT_TRUE(piece);
-    EXPECT_EQ(piece->log, "logs/var/log/app.log");
-    EXPECT_EQ(piece->offset, 4096U);
-    for (const auto* odd : {"logs/var/log/app.log", "log-pieces/app.log", "log-pieces/a/4096",
-                            "log-pieces/00000000000000004096", "log-pieces/a/99999999999999999999"})
-        EXPECT_FALSE(parse_piece_name(odd)) << odd;
-}
-
-TEST(LogPositions, HasRoomForABoundedNumberOfLogs) {
-    PositionsText text;
-    LogPosition position;
-    position.mark = Digest{};
-    const std::string part(249, 'd');
-    const auto folder = fmt::format("{0}/{0}/{0}/{0}", part);
-    std::size_t count = 0;
-    for (; text.has_room(folder.size() + 20); ++count) {
-        position.name = fmt::format("logs/{}/{:08}", folder, count);
-        text.add(position);
-        ASSERT_LT(count, 20'000U);
-    }
-    text.add(position);
-    EXPECT_LE(text.text().size(), kPositionsBytesMax);
-    const auto parsed = parse_positions(text.text());
-    ASSERT_TRUE(parsed.ok());
-    EXPECT_EQ(parsed.value().size(), count);
-}
-
-TEST(FilesetEngine, ListsAPieceByItsLogAndWhereItBegins) {
-    const auto settings = settings_with({});
-    const std::vector<StoredEntry> entries = {
-        {.name = piece_name("logs/var/log/app.log", 4096), .type = EntryType::file, .size = 12},
-        {.name = std::string(kPositionsName), .type = EntryType::file, .size = 200}};
-    const auto lines = kFilesetEngine.open(settings)->contents(Json::object(), entries);
-    ASSERT_EQ(lines.size(), 1U);
-    EXPECT_EQ(lines[0].kind, "piece");
-    EXPECT_EQ(lines[0].name, "logs/var/log/app.log from byte 4096");
-    EXPECT_EQ(lines[0].bytes, 12U);
 }
 
 }  // namespace

@@ -211,12 +211,24 @@ Status check_oplog_readable(MongoConnection& connection) {
     return {};
 }
 
-Result<std::chrono::seconds> oplog_window(MongoConnection& connection) {
+OplogReach reach_of(std::chrono::seconds now, std::int64_t bytes, std::int64_t bytes_max) {
+    if (bytes <= 0 || bytes_max <= 0 || now.count() == 0) return {.now = now, .full = {}};
+    const double times = std::max(1.0, static_cast<double>(bytes_max) / static_cast<double>(bytes));
+    const double seconds = static_cast<double>(now.count()) * times;
+    return {.now = now, .full = std::chrono::seconds(static_cast<std::int64_t>(seconds))};
+}
+
+Result<OplogReach> oplog_reach(MongoConnection& connection) {
     ASB_TRY(const MongoFacts facts, connection.facts());
     const OpTime newest = facts.majority_optime;
     ASB_TRY(const auto oldest, oldest_entry(connection));
     const std::uint32_t from = oldest ? oldest->optime.seconds : newest.seconds;
-    return std::chrono::seconds(newest.seconds - std::min(from, newest.seconds));
+    const std::chrono::seconds now(newest.seconds - std::min(from, newest.seconds));
+    const auto stats = connection.run_command(
+        kOplogDatabase, BsonBuilder().text("collStats", kOplogCollection).get());
+    if (!stats.ok()) return reach_of(now, 0, 0);  // needs a role that a backup can do without
+    return reach_of(now, number_at(**stats, "size").value_or(0),
+                    number_at(**stats, "maxSize").value_or(0));
 }
 
 Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,

@@ -4,6 +4,7 @@
 // that nothing is missing in it, and puts it into the archive.
 
 #include <chrono>
+#include <optional>
 
 #include "base/progress.hpp"
 #include "codec/tar.hpp"
@@ -28,8 +29,16 @@ Result<OplogStart> find_oplog_start(MongoConnection& connection);
 // Whether this user may read the oplog; reads none of it.
 Status check_oplog_readable(MongoConnection& connection);
 
-// From the oplog's oldest entry to its newest.
-Result<std::chrono::seconds> oplog_window(MongoConnection& connection);
+// How long an incremental backup may be in coming.
+struct OplogReach {
+    std::chrono::seconds now{};  // from the oldest entry to the newest
+    // What it will be once the oplog is full, at the rate at which it grew until now; absent where
+    // the server does not tell its size.
+    std::optional<std::chrono::seconds> full;
+};
+Result<OplogReach> oplog_reach(MongoConnection& connection);
+// `bytes` of at most `bytes_max` were written in `now`; 0: not known.
+OplogReach reach_of(std::chrono::seconds now, std::int64_t bytes, std::int64_t bytes_max);
 
 struct OplogSlice {
     OpTime start;  // the first entry of the slice, at or before where the copy began

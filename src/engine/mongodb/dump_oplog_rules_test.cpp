@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "engine/mongodb/dump_oplog.hpp"
+
 namespace asb {
 namespace {
 
@@ -110,6 +112,15 @@ TEST(OplogRules, AfterACopyARenameWithinADatabaseIsFine) {
                     .fact,
                 HasSubstr("createIndexes"));
     expect_impossible(cap, "", "convertToCapped");
+}
+
+TEST(OplogReach, GrowsAtTheRateItHadUntilItIsFull) {
+    using std::chrono::hours;
+    EXPECT_EQ(reach_of(hours(2), 100, 1000).full, hours(20));
+    EXPECT_EQ(reach_of(hours(2), 1001, 1000).full, hours(2));
+    EXPECT_EQ(reach_of(hours(2), 100, 0).full, std::nullopt);  // a server that does not tell
+    EXPECT_EQ(reach_of(hours(0), 100, 1000).full, std::nullopt);
+    EXPECT_EQ(reach_of(hours(2), 100, 0).now, hours(2));
 }
 
 TEST(OplogRules, WhatARestoreReplaysIsFine) {

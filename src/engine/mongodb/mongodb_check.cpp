@@ -134,13 +134,16 @@ void MongodbCheck::check_role() {
 }
 
 void MongodbCheck::check_oplog() {
-    const auto window = oplog_window(member_->connection);
-    if (!window.ok()) {
-        lines_.push_back(failed_check("oplog", window.error()));
+    const auto reach = oplog_reach(member_->connection);
+    if (!reach.ok()) {
+        lines_.push_back(failed_check("oplog", reach.error()));
         return;
     }
-    const auto hours = std::chrono::duration_cast<std::chrono::hours>(*window).count();
-    const std::string detail = fmt::format("reaches back {}", human_duration(*window));
+    const auto window = reach->full.value_or(reach->now);
+    const auto hours = std::chrono::duration_cast<std::chrono::hours>(window).count();
+    std::string detail = fmt::format("reaches back {}", human_duration(reach->now));
+    if (reach->full)
+        detail += fmt::format("; at the present rate {} once it is full", human_duration(window));
     lines_.push_back(
         hours >= kOplogHoursMin
             ? check_line(Verdict::ok, "oplog", detail)

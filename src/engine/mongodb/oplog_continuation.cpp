@@ -34,12 +34,12 @@ Error OplogContinuation::tail_is_gone() {
     if (!*oldest) return cannot_go_on("the server's oplog is empty");
     if ((*oldest)->optime > tail_.optime)
         return cannot_go_on(
-            fmt::format("the oplog rolled over, or the server was set up anew: its oldest entry is "
+            fmt::format("the oplog rolled over, or this is another server: its oldest entry is "
                         "{}, and the last one kept was {}",
                         to_text((*oldest)->optime), position));
     return cannot_go_on(
-        fmt::format("the replica set rolled back, or the server was restored or set up anew: its "
-                    "oplog has no entry {} any more",
+        fmt::format("the replica set rolled back, or this is another server: its oplog has no "
+                    "entry {} any more",
                     position));
 }
 

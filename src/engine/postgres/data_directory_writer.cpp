@@ -193,11 +193,12 @@ Status DataDirectoryWriter::complete() {
 Status DataDirectoryWriter::complete_recovery() {
     if (!options_.recovery) return {};
     ASB_TRY(wal_way_, choose_wal_way(*options_.recovery, options_.owner, context_.stop));
-    if (wal_way_ == WalWay::unpacked)
-        notes_.push_back(
-            fmt::format("the WAL was unpacked into pg_wal, since user {} may not read "
-                        "the repository or run this program",
-                        options_.owner->user));
+    notes_.push_back(wal_way_ == WalWay::unpacked
+                         ? fmt::format("the WAL was unpacked into pg_wal, since user {} may not "
+                                       "read the repository or run this program",
+                                       options_.owner->user)
+                         : "while it recovers it fetches its WAL from the repository with this "
+                           "program: keep both in place until then");
     return write_recovery(main_->tree(), *options_.recovery,
                           {.way = wal_way_,
                            .auto_conf = std::move(held_[std::string(kAutoConf)]),

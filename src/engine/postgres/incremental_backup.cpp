@@ -5,6 +5,7 @@
 #include "engine/postgres/rehoming_sink.hpp"
 #include "engine/postgres/wal_continuation.hpp"
 #include "engine/postgres/wal_moment.hpp"
+#include "engine/postgres/wal_log_search.hpp"
 #include "engine/postgres/wal_pieces.hpp"
 #include "engine/postgres/wal_stream.hpp"
 #include "engine/postgres/wal_trace.hpp"
@@ -61,7 +62,7 @@ class WalIntake {
         last_record_ = trace_->last_record();
         proof_ = trace_->proof(end);
         add_times(trace_->times());
-        return {};
+        return push_small_entry(sink_, wal_times_entry(line_.line), to_text(trace_->times()));
     }
     void add_times(const WalTimes& times) {
         const auto totals = times.totals();

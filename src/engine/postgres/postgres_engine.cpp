@@ -75,6 +75,13 @@ class PostgresEngine final : public Engine {
                                                   const Json& facts) override {
         return search_wal(target, facts);
     }
+    [[nodiscard]] std::string log_index_entry(std::uint32_t line) const override {
+        return wal_times_entry(line);
+    }
+    Result<LogPoint> search_start(std::string_view index, const LogTarget& target,
+                                  const LogPoint& from) const override {
+        return wal_search_start(index, target, from);
+    }
     Result<std::unique_ptr<LogFileNames>> log_file_names(const Json& facts) const override {
         return wal_file_names(facts);
     }

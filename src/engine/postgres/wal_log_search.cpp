@@ -1,5 +1,8 @@
 #include "engine/postgres/wal_log_search.hpp"
 
+#include <algorithm>
+
+#include "engine/postgres/rehoming_sink.hpp"
 #include "engine/postgres/restore_facts.hpp"
 #include "engine/postgres/wal_search.hpp"
 
@@ -83,7 +86,40 @@ LogSearch::Found WalLogSearch::found() const {
     return found;
 }
 
+// The first segment that may hold what is left out.
+std::size_t first_beyond(const WalTimes& times, const LogTarget& target) {
+    const auto beyond = [&](const WalSegmentTimes& row) {
+        switch (target.kind) {
+            case LogTarget::Kind::time:
+                return row.latest > target.time;
+            case LogTarget::Kind::position:
+            case LogTarget::Kind::limit:
+                return row.segment.value + times.segment_bytes > target.position.at;
+            case LogTarget::Kind::latest:
+            case LogTarget::Kind::name:
+                break;
+        }
+        return false;
+    };
+    const auto found = std::ranges::find_if(times.rows, beyond);
+    return static_cast<std::size_t>(found - times.rows.begin());
+}
+
 }  // namespace
+
+std::string wal_times_entry(std::uint32_t timeline) {
+    return fmt::format("{}/times.{}", kWalFolder, line_text(timeline));
+}
+
+Result<LogPoint> wal_search_start(std::string_view text, const LogTarget& target,
+                                  const LogPoint& from) {
+    ASB_TRY(const auto times, parse_wal_times(text));
+    // A name may be anywhere; only the last ones are listed.
+    if (target.kind == LogTarget::Kind::name) return from;
+    const auto beyond = first_beyond(times, target);
+    if (beyond == 0) return from;
+    return LogPoint{from.line, std::max(from.at, times.rows[beyond - 1].segment.value)};
+}
 
 Result<std::unique_ptr<LogSearch>> search_wal(const LogTarget& target, const Json& facts) {
     ASB_TRY(const auto segment_bytes, postgres::wal_segment_bytes(facts));
