@@ -4,6 +4,7 @@ million log objects, listing and memory included."""
 import json
 import pathlib
 
+from figures import judge
 from listing import make_repository, renamed
 from measure import Contestant, compare
 
@@ -47,9 +48,13 @@ def run(binary, folder):
     environment, count = make_repository(binary, folder)
     make_history(folder / "list")
     near, far = "2024-01-12T13:40:00Z", "2030-01-01T00:00:00Z"
-    compare(f"Planning over {count} backups and {OBJECTS} log objects", [
+    contestants = [
         Contestant("explain an instant near the end", f"{binary} explain {near}", environment=environment),
         Contestant("explain latest", f"{binary} explain latest", environment=environment),
         Contestant("explain what cannot be reached", f"{binary} explain {far} || test $? = 8", environment=environment),
         Contestant("list", f"{binary} list", environment=environment),
-    ], 5)
+    ]
+    compare(f"Planning over {count} backups and {OBJECTS} log objects", contestants, 5)
+    for contestant in contestants:
+        judge(f"{contestant.name}, seconds", contestant.seconds, at_most=2, unit=" s")
+    judge("peak memory", max(contestant.peak_mib for contestant in contestants), at_most=256, unit=" MiB", digits=0)

@@ -20,7 +20,11 @@ import listing  # noqa: E402
 import planning  # noqa: E402
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer, _identity, hand_over  # noqa: E402
 from measure import Contestant, compare, run_once  # noqa: E402
+from incremental import IncrementalBench  # noqa: E402
 from mongodb import MongoBench  # noqa: E402
+from oplog import OplogBench  # noqa: E402
+from recovery import RecoveryBench  # noqa: E402
+from streaming import StreamBench  # noqa: E402
 
 BINARY = pathlib.Path(os.environ["ASB_BINARY"])
 KEY = "0123456789abcdef" * 4  # 64 hex digits, as a generated key has
@@ -158,6 +162,14 @@ def postgres(folder, wanted, parts):
 
 
 REPOSITORY_PARTS = {"listing": listing, "planning": planning}  # these need no server
+# With servers of their own; what makes each, from the folder and the arguments.
+SUITES = {
+    "incremental": lambda folder, wanted: IncrementalBench(folder, BINARY, wanted.rounds, wanted.wal_megabytes / 2),
+    "recovery": lambda folder, wanted: RecoveryBench(folder, BINARY, wanted.rounds, wanted.gigabytes, wanted.wal_megabytes),
+    "stream": lambda folder, wanted: StreamBench(folder, BINARY, wanted.seconds),
+    "mongodb": lambda folder, wanted: MongoBench(folder, BINARY, wanted.rounds, wanted.megabytes),
+    "oplog": lambda folder, wanted: OplogBench(folder, BINARY, wanted.rounds, wanted.writes),
+}
 
 
 def main():
@@ -165,7 +177,10 @@ def main():
     parser.add_argument("--gigabytes", type=float, default=1.2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--megabytes", type=float, default=320, help="of user documents in MongoDB")
-    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,planning,mongodb")
+    parser.add_argument("--wal-megabytes", type=float, default=1000, help="of WAL to recover over; half of it for an incremental")
+    parser.add_argument("--writes", type=int, default=60_000, help="in a slice of MongoDB's oplog")
+    parser.add_argument("--seconds", type=float, default=60, help="that a stream is watched")
+    parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,planning," + ",".join(SUITES))
     wanted = parser.parse_args()
     parts = wanted.only.split(",")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="asb-bench-"))
@@ -173,11 +188,11 @@ def main():
     try:
         for part in (part for part in parts if part in REPOSITORY_PARTS):
             REPOSITORY_PARTS[part].run(BINARY, folder)
-        database_parts = [part for part in parts if part != "mongodb" and part not in REPOSITORY_PARTS]
+        database_parts = [part for part in parts if part not in SUITES and part not in REPOSITORY_PARTS]
         if database_parts:
             postgres(folder, wanted, database_parts)
-        if "mongodb" in parts:
-            MongoBench(folder, BINARY, wanted.rounds, wanted.megabytes).run()
+        for part in (part for part in parts if part in SUITES):
+            SUITES[part](folder, wanted).run()
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
 

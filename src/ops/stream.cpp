@@ -4,13 +4,14 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <random>
 
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
 #include "io/file.hpp"
+#include "ops/back_off.hpp"
 #include "ops/backup.hpp"
 #include "ops/sources.hpp"
+#include "ops/stream_limits.hpp"
 #include "ops/stream_seal.hpp"
 #include "ops/stream_status.hpp"
 #include "ops/stream_writer.hpp"
@@ -23,8 +24,6 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kBackOffMin{1'000};
-constexpr milliseconds kBackOffMax{30'000};
 // How often the status is written, and the follower is left when nothing comes.
 constexpr milliseconds kStatusEvery{2'000};
 constexpr milliseconds kIdle{1'000};
@@ -35,32 +34,6 @@ constexpr std::chrono::seconds kBusyLater{120};
 // Full backups in a row after which the log still does not go on.
 constexpr int kPromotionsMax = 3;
 constexpr int kFutileMax = 2;
-
-struct Limits {
-    std::size_t object_bytes = 0;
-    std::chrono::seconds every{};
-    bool synchronous = false;
-    std::size_t seal_objects = 0;
-};
-
-Result<std::uint64_t> bounded(const Settings& settings, std::string_view name, std::uint64_t least,
-                              std::uint64_t most) {
-    const auto value = settings.number(name);
-    if (value >= least && value <= most) return value;
-    return with_hint(fail(Code::usage, "{}={} is not possible", name, value),
-                     fmt::format("set {} to a number from {} to {}", name, least, most));
-}
-
-Result<Limits> read_limits(const Settings& settings) {
-    Limits limits;
-    ASB_TRY(const auto megabytes, bounded(settings, "STREAM_OBJECT_MB", 1, 16));
-    ASB_TRY(const auto seconds, bounded(settings, "STREAM_SECONDS", 1, 3600));
-    ASB_TRY(limits.seal_objects, bounded(settings, "STREAM_SEAL_OBJECTS", 2, 100'000));
-    limits.object_bytes = megabytes * kMiB;
-    limits.every = std::chrono::seconds(seconds);
-    limits.synchronous = settings.flag("STREAM_SYNCHRONOUS");
-    return limits;
-}
 
 struct Stores {
     std::unique_ptr<StoreReader> reader;
@@ -77,22 +50,6 @@ Result<Stores> open_stores(const OpsContext& context) {
     return stores;
 }
 
-// Waits twice as long after each failure; some more or less, so that many do not come back at once.
-class BackOff {
-  public:
-    void reset() { next_ = kBackOffMin; }
-    milliseconds take() {
-        std::uniform_real_distribution<double> jitter(0.75, 1.25);
-        const auto wait = std::chrono::duration_cast<milliseconds>(next_ * jitter(random_));
-        next_ = std::min(next_ * 2, kBackOffMax);
-        return wait;
-    }
-
-  private:
-    milliseconds next_ = kBackOffMin;
-    std::minstd_rand random_{std::random_device{}()};
-};
-
 // A repository that is full or away may come back; what it refuses for another reason does not.
 bool may_mend(const Error& error) {
     return error.code == Code::store || error.code == Code::space;
@@ -101,7 +58,7 @@ bool may_mend(const Error& error) {
 class StreamRun {
   public:
     StreamRun(const OpsContext& context, const StreamRequest& request, Stores stores,
-              const Limits& limits, std::unique_ptr<Engine> engine,
+              const StreamLimits& limits, std::unique_ptr<Engine> engine,
               std::unique_ptr<KeyProvider> keys)
         : context_(context),
           request_(request),
@@ -138,7 +95,7 @@ class StreamRun {
     const OpsContext& context_;
     const StreamRequest& request_;
     Stores stores_;
-    Limits limits_;
+    StreamLimits limits_;
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<KeyProvider> keys_;  // null: not encrypted
     StreamStatusFile status_file_;
@@ -404,9 +361,11 @@ void StreamRun::say_where() {
 // and the process would hold twice what it uses. So each goes back to the system when it is freed.
 void keep_little_memory() {
     constexpr int kReturnedBytes = 256 * 1024;
+    // NOLINTBEGIN(concurrency-mt-unsafe): no other thread runs yet
     mallopt(M_MMAP_THRESHOLD, kReturnedBytes);
     mallopt(M_TRIM_THRESHOLD, kReturnedBytes);
     mallopt(M_ARENA_MAX, 1);
+    // NOLINTEND(concurrency-mt-unsafe)
 }
 
 Result<Report> drop_slot(const OpsContext& context, Engine& engine, StoreReader& store) {
@@ -426,7 +385,7 @@ Result<Report> drop_slot(const OpsContext& context, Engine& engine, StoreReader&
 
 Result<Report> run_stream(const OpsContext& context, const StreamRequest& request) {
     if (request.status) return report_stream_status(context);
-    ASB_TRY(const auto limits, read_limits(context.settings));
+    ASB_TRY(const auto limits, read_stream_limits(context.settings));
     ASB_TRY(auto engine, open_database_engine(context));
     ASB_TRY(auto stores, open_stores(context));
     if (request.drop_slot) return drop_slot(context, *engine, *stores.reader);

@@ -37,7 +37,7 @@ class StreamStatusFile {
   public:
     explicit StreamStatusFile(std::string folder) : folder_(std::move(folder)) {}
     // In one act: a reader sees the old or the new one.
-    Status write(const StreamStatus& status) const;
+    [[nodiscard]] Status write(const StreamStatus& status) const;
 
   private:
     std::string folder_;

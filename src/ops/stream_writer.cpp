@@ -37,7 +37,7 @@ void extend(LogObjectHeader& header, const LogRange& range, const LogTimes& time
 Status StreamWriter::add(const LogChunk& chunk) {
     if (!open_) {
         began_ = std::chrono::steady_clock::now();
-        open_.reset(new Open{.header = {}, .body = LogBody(log_.compressed)});
+        open_ = std::make_unique<Open>(log_.compressed);
         LogObjectHeader& header = open_->header;
         header.log_id = log_.log_id;
         header.engine = log_.engine;
@@ -79,7 +79,7 @@ Status StreamWriter::change_line(const LogLineChange& change) {
     if (const int error = fail_point("log.history"))
         return errno_error(error, "cannot write", key.text(), Code::store);
     const auto text = to_text(LineHistory{.branches = branches, .text = change.history});
-    const auto put = store_.put(key, as_bytes(text));
+    auto put = store_.put(key, as_bytes(text));
     // Written before a crash that came before the first object of the new line.
     if (!put.ok() && put.error().code != Code::busy) return put;
     log_.branches = std::move(branches);

@@ -52,6 +52,7 @@ class StreamWriter {
 
   private:
     struct Open {
+        explicit Open(bool compressed) : body(compressed) {}
         LogObjectHeader header;
         LogBody body;
     };

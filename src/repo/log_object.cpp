@@ -102,7 +102,7 @@ LogObject name_of(const LogObjectHeader& header, std::uint32_t day) {
     return name;
 }
 
-std::string encrypted(std::string plain, const BodyKeys& keys, const Salt& salt) {
+std::string encrypted(const std::string& plain, const BodyKeys& keys, const Salt& salt) {
     std::string out;
     out.reserve(plain.size() + kCbcHeaderBytes + kCbcBlockBytes);
     StringSink end(out);
@@ -250,7 +250,7 @@ Result<SealedLogObject> seal_log_object(LogObjectHeader header, LogBody::Finishe
     std::optional<BodyKeys> keys;
     if (key != nullptr) {
         keys = object_keys(*key, object.key, *header.salt);
-        object.body = encrypted(std::move(object.body), *keys, *header.salt);
+        object.body = encrypted(object.body, *keys, *header.salt);
     }
     header.body_length = object.body.size();
     header.body_digest = sha256(as_bytes(object.body));

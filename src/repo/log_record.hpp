@@ -13,17 +13,18 @@ namespace asb {
 inline constexpr int kLogRecordVersion = 1;
 inline constexpr std::size_t kLogRecordBytesMax = 4 * kKiB;
 
+struct LogEncryption {
+    KeyReference key;
+    Salt salt{};
+    std::array<std::byte, 16> key_check{};  // as a manifest's, of the log's id
+};
+
 struct LogRecord {
     std::string log_id;
     std::string engine;    // "postgresql"
     std::string identity;  // LogFacts::identity
     Instant created_at{};
-    struct Encryption {
-        KeyReference key;
-        Salt salt{};
-        std::array<std::byte, 16> key_check{};  // as a manifest's, of the log's id
-    };
-    std::optional<Encryption> encryption;  // absent: the log's objects are not encrypted
+    std::optional<LogEncryption> encryption;  // absent: the log's objects are not encrypted
 };
 
 struct OpenedLogRecord {

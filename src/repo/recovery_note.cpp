@@ -13,6 +13,9 @@ Objects of one backup, NAME being auth-service-backup-YYYYMMDD_HHMMSS (UTC):
   NAME.index           SHA-256 of each 16 MiB of the body, and the sizes of its gzip members
   NAME.tar.gz.enc      the body (.tar.enc, .tar.gz, .tar: without compression, without encryption, without both)
 
+A name whose manifest says "type":"incremental" is no backup to begin with: begin with the full one that its "parent", or the parent's
+parent, leads to, and name those after it, oldest first, in INCREMENTAL.
+
 Do all steps in one POSIX shell, as a user who is not root and will run the server (postgres) and who may read the
 repository. The newest backup is the last one that `ls auth-service-backup-*.manifest.json` prints.
 
@@ -65,6 +68,23 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     for FILE in postgresql.conf pg_hba.conf pg_ident.conf; do [ -e "$TARGET/postgresql/base/$FILE" ] || touch "$TARGET/postgresql/base/$FILE"; done
     [ -s "$TARGET/postgresql/base/pg_hba.conf" ] || echo "local all all peer" > "$TARGET/postgresql/base/pg_hba.conf"
 
+   Incremental backups (INCREMENTAL="NAME NAME ..."; does nothing without): their WAL, put together as segments. The server
+   then replays all of it; recovery_target_time = '2024-01-15 14:30:00+01' in postgresql.auto.conf makes it stop earlier.
+
+    for NAME in ${INCREMENTAL:-}; do
+    BODY=$(ls "$NAME".tar*) ITERATIONS=$(grep -o '"iterations":[0-9]*' "$NAME.manifest.json" | cut -d: -f2)
+    mkdir "$TARGET/$NAME" && case "$BODY" in *.tar.gz*) decrypt | gzip -d | tar -x -C "$TARGET/$NAME" ;; *) decrypt | tar -x -C "$TARGET/$NAME" ;; esac
+    find "$TARGET/$NAME/postgresql/wal" -name '*.history' -exec cp {} "$TARGET/postgresql/base/pg_wal/" \;
+    for PIECE in "$TARGET/$NAME"/postgresql/wal/????????????????????????*; do
+    FILE=$(basename "$PIECE") SIZE=$(grep -o '"wal_segment_bytes":[0-9]*' "$NAME.manifest.json" | cut -d: -f2)
+    case "$FILE" in *.*) OFFSET=$((0x${FILE#*.})) ;; *) OFFSET=0 ;; esac
+    SEGMENT=$TARGET/postgresql/base/pg_wal/${FILE%%.*}
+    [ -e "$SEGMENT" ] || [ "$OFFSET" = 0 ] || cp "$(ls "$TARGET"/postgresql/base/pg_wal/????????"${SEGMENT#"${SEGMENT%????????????????}"}" | tail -n 1)" "$SEGMENT"
+    dd if="$PIECE" of="$SEGMENT" bs=1M oflag=seek_bytes seek="$OFFSET" conv=notrunc status=none && truncate -s "$SIZE" "$SEGMENT"
+    done
+    done
+    if [ -n "${INCREMENTAL:-}" ]; then touch "$TARGET/postgresql/base/recovery.signal" && echo "restore_command = 'false'" >> "$TARGET/postgresql/base/postgresql.auto.conf"; fi
+
 5. Start it with the programs of the same major version (postgresql/base/PG_VERSION). It replays its WAL and opens.
    Archiving is off at this start: look at archive_command before you start it without that option, for it must not write
    into the archive of the old server.
@@ -87,6 +107,9 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
 
     (umask 077 && echo "uri: $MONGODB_URL" > "$TARGET/mongorestore.yaml")
     mongorestore --config "$TARGET/mongorestore.yaml" ${MONGORESTORE_OPTIONS---oplogReplay} "$TARGET/mongodb"
+
+   Incremental backups hold mongodb/oplog.bson (or its parts, joined as in step 7): unpack each as in step 3, and replay them in their
+   order with mongorestore --oplogReplay --oplogFile; --oplogLimit stops earlier.
 )NOTE";
 }
 

@@ -31,13 +31,13 @@ class StockRestore:
         hand_over(repository)
         self.steps = commands((repository / "RESTORE.txt").read_text())
 
-    def run(self, steps, name, target, key=None, options=""):
+    def run(self, steps, name, target, key=None, options="", **more):
         """Runs the steps in one shell, one after another; what they print to both ends, each by itself."""
         user = server_user()
         identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         environment = {
             "PATH": f"{self.programs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "NAME": name,
-            "REPOSITORY": str(self.repository), "TARGET": str(target), "PG_OPTIONS": options,
+            "REPOSITORY": str(self.repository), "TARGET": str(target), "PG_OPTIONS": options, **more,
         }
         if key:
             environment["BACKUP_ENCRYPTION_KEY"] = key

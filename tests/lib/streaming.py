@@ -13,6 +13,8 @@ import time
 import psycopg
 
 from lib.log_objects import StreamedLog
+from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer
+from lib.product import Product
 
 SEGMENT = 16 * 1024 * 1024
 SLOT_PREFIX = "auth_service_backup_"
@@ -28,6 +30,20 @@ def wait_for(holds, what, seconds=SECONDS_MAX):
             return found
         assert time.monotonic() < deadline, f"after {seconds} s still not so: {what}"
         time.sleep(0.05)
+
+
+def new_server(major, folder, **settings):
+    server = PostgresServer.create(major, folder, wal_keep_size="4GB", **settings)
+    server.create_minimal_role()
+    server.add_hba("host replication all 127.0.0.1/32 scram-sha-256")
+    return server
+
+
+def product_for(server, folder):
+    """A product that has a full backup of the server."""
+    product = Product(folder, database_url=server.url(user=BACKUP_ROLE, password=BACKUP_PASSWORD))
+    product.run("backup", "--type", "full")
+    return product
 
 
 class Stream:

@@ -2,6 +2,7 @@
 when they are rotated, and gives each of them back as it was at that very backup, to the last byte."""
 
 import gzip
+import json
 import os
 import pathlib
 import subprocess
@@ -9,9 +10,11 @@ import subprocess
 import pytest
 from lib import fail_points
 from lib.folder_state import folder_state
+from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, SUPERUSER_PASSWORD
+from lib.product import Product
 from lib.stored_backup import StoredBackup
 
-USAGE, INCOMPLETE, NOT_FOUND = 2, 3, 10
+USAGE, INCOMPLETE, NO_ROOM, NOT_FOUND, KILLED = 2, 3, 9, 10, 137
 EARLIER = "earlier line\n" * 20_000  # 260 KB, which must not be stored twice
 
 
@@ -48,6 +51,7 @@ class Application:
         state = folder_state(self.logs)
         name = self.product.run("backup", kind, "--json", env=self.settings()).json()["name"]
         self.states[name] = state
+        self.config.write_text("changed since\n")
         return name
 
     def files(self, name):
@@ -68,15 +72,25 @@ class Application:
         return pathlib.Path(f"{place}/logs{self.logs}")
 
 
-@pytest.fixture
-def application(product, pg15, tmp):
-    product.database_url = pg15.url("backup", "p@ss/word of:the backup role%", "auth")
-    yield Application(tmp, product)
-    slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active"
-    pg15.sql(slots)
+def application_with(server, folder):
+    product = Product(folder / "product", database_url=server.url(BACKUP_ROLE, BACKUP_PASSWORD, "auth"))
+    product.keep_secret(SUPERUSER_PASSWORD)
+    return Application(folder, product)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
+def no_slots_left(pg15):
+    yield
+    pg15.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+
+
+@pytest.fixture(scope="module")
+def application(pg15, module_tmp):
+    """Shared by the module, with its chain: leave both as they were."""
+    return application_with(pg15, module_tmp)
+
+
+@pytest.fixture(scope="module")
 def chain(application):
     """A full backup; one after lines were added; one after a rotation; one after the next."""
     names = [application.back_up("full")]
@@ -113,7 +127,6 @@ def test_each_backup_of_a_chain_stores_what_is_new_and_gives_back_what_was_there
 def test_configuration_comes_from_the_full_backup_of_the_chain(application, chain, tmp):
     dry = application.restore(chain[2], tmp / "back", "--dry-run", components="config,logs")
     assert dry["backups"] == 3 and not (tmp / "back").exists()
-    application.config.write_text("changed since\n")
     application.restore(chain[2], tmp / "back", components="config,logs")
     config = pathlib.Path(f"{tmp}/back/config{application.config}")
     assert config.read_text() == "issuer = https://auth.example.org\n"
@@ -127,9 +140,17 @@ def test_the_database_and_the_logs_come_back_together(application, chain, tmp, p
     assert folder_state(application.restored(tmp / "back")) == application.states[chain[3]]
 
 
-def test_without_the_full_backup_the_pieces_come_back_and_what_is_missing_is_named(application, chain, product, tmp):
-    for path in StoredBackup(product.repository, chain[0]).objects:
-        path.unlink()
+@pytest.fixture
+def without_full(application, chain):
+    """For a test, the full backup is not there."""
+    manifest = StoredBackup(application.product.repository, chain[0]).manifest
+    manifest.rename(manifest.with_name("aside"))
+    yield
+    manifest.with_name("aside").rename(manifest)
+
+
+@pytest.mark.usefixtures("without_full")
+def test_without_the_full_backup_the_pieces_come_back_and_what_is_missing_is_named(application, chain, tmp):
     done = application.restore(chain[3], tmp / "back", expect=INCOMPLETE)
     log = f"logs{application.logs}/audit.log"
     assert done["incomplete"] == [f"{log}: its first 13 bytes are in a backup that is not here"]
@@ -137,15 +158,15 @@ def test_without_the_full_backup_the_pieces_come_back_and_what_is_missing_is_nam
     assert (back / "audit.log").read_text() == "audit\n"
     for whole in ("app.log", "app.log.1", "app.log.2.gz"):
         assert (back / whole).read_bytes() == (application.logs / whole).read_bytes()
-    refused = product.run(
+    refused = application.product.run(
         "restore", "-f", chain[3], "--components", "config,logs", "--files-dir", tmp / "other", expect=NOT_FOUND
     )
     assert chain[0] in refused.err and "--components logs" in refused.err
     assert not (tmp / "other").exists()
 
 
-def test_one_file_alone_is_refused_with_what_to_do_instead(application, chain, product, tmp):
-    done = product.run(
+def test_one_file_alone_is_refused_with_what_to_do_instead(application, chain, tmp):
+    done = application.product.run(
         "restore", "-f", chain[1], "--components", "logs", "--only", "*/app.log", "--files-dir", tmp / "back",
         expect=USAGE,
     )
@@ -153,12 +174,22 @@ def test_one_file_alone_is_refused_with_what_to_do_instead(application, chain, p
     assert not (tmp / "back").exists()
 
 
-def test_a_parent_that_does_not_open_makes_the_logs_whole_again(application, chain, product, tmp):
-    application.write("app.log", "4\n")
-    product.key = "another-key-that-nobody-has-used-yet-0123456789"
+def test_an_instant_brings_the_logs_of_the_last_backup_before_it(application, chain, tmp):
+    manifest = json.loads(StoredBackup(application.product.repository, chain[1]).manifest.read_text())
+    application.product.run(
+        "restore", "--components", "database,logs", "--target-time", manifest["finished_at"],
+        "--target-dir", tmp / "data", "--files-dir", tmp / "back",
+    )
+    assert folder_state(application.restored(tmp / "back")) == application.states[chain[1]]
+
+
+def test_a_parent_that_does_not_open_makes_the_logs_whole_again(pg15, tmp):
+    application = application_with(pg15, tmp)
+    application.back_up("full")
+    application.write("app.log", "2\n")
+    application.product.key = "another-key-that-nobody-has-used-yet-0123456789"
     name = application.back_up("incremental")
-    whole = {path.name: path.stat().st_size for path in application.logs.iterdir() if not path.is_symlink()}
-    assert application.files(name) == whole
+    assert application.files(name) == {"app.log": len(EARLIER) + 2, "audit.log": 13}
     application.restore(name, tmp / "back")
     assert folder_state(application.restored(tmp / "back")) == application.states[name]
 
@@ -175,33 +206,26 @@ def unpack(product, name, place):
     )
 
 
-def test_stock_tools_put_a_log_together(application, product, tmp):
-    names = [application.back_up("full")]
-    for text in ("two\n", "three\n"):
-        application.write("app.log", text)
-        names.append(application.back_up("incremental"))
-    for name in names:
-        unpack(product, name, tmp / "unpacked")
-    place = f"{application.logs}/app.log".lstrip("/")
+def test_stock_tools_put_a_log_together(application, chain, tmp):
+    for name in chain:
+        unpack(application.product, name, tmp / "unpacked")
+    place = f"{application.logs}/audit.log".lstrip("/")
     together = subprocess.run(
         f"cat logs/{place} log-pieces/{place}/*", shell=True, check=True, capture_output=True, cwd=tmp / "unpacked"
     ).stdout
-    assert together == (application.logs / "app.log").read_bytes()
+    assert together == (application.logs / "audit.log").read_bytes()
 
 
-KILLED, NO_ROOM = 137, 9
-
-
-def test_interrupted_at_any_step_a_restore_of_a_chain_leaves_all_or_nothing(application, chain, product, tmp):
+def test_interrupted_at_any_step_a_restore_of_a_chain_leaves_all_or_nothing(application, chain, tmp):
     command = ("restore", "-f", chain[2], "--components", "logs", "--files-dir")
-    steps = fail_points.steps_of(product, *command, tmp / "counted")
+    steps = fail_points.steps_of(application.product, *command, tmp / "counted")
     assert "restore.file.append" in steps
     for number in range(1, len(steps) + 1):
         place = tmp / f"back-{number}"
-        product.run(*command, place, env=fail_points.at_step(number, "enospc"), expect=NO_ROOM)
+        application.product.run(*command, place, env=fail_points.at_step(number, "enospc"), expect=NO_ROOM)
         assert not place.exists()
-        product.run(*command, place, env=fail_points.at_step(number, "kill"), expect=KILLED)
+        application.product.run(*command, place, env=fail_points.at_step(number, "kill"), expect=KILLED)
         assert not (place / "logs").exists()
-        product.run(*command, place)
+        application.product.run(*command, place)
         assert folder_state(application.restored(place)) == application.states[chain[2]]
         assert [child.name for child in place.iterdir()] == ["logs"]

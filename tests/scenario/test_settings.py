@@ -186,10 +186,10 @@ def test_what_is_not_there_yet_is_warned_of_once(product, tmp):
 
 @pytest.mark.parametrize("words, text", [
     ((), "subcommand"),
-    (("backup", "weekly"), "there is no backup type 'weekly' in this version\nhint: use --type full or --type config"),
+    (("backup", "weekly"), "there is no backup type 'weekly' in this version\nhint: use --type full, --type incremental or --type config"),
     (("backup", "full", "--type", "config"), "backup is told two types: full and config"),
     (("backup", "--no-such-option"), "--no-such-option"), (("no-such-verb",), "no-such-verb"),
-    (("restore",), "restore needs exactly one of --backup-file FILE, --resume, --list, --verify FILE and --from-mongodump PATH\nhint: "),
+    (("restore",), "restore needs exactly one of --backup-file FILE (or a --target-...), --resume, --list, --verify FILE and --from-mongodump PATH\nhint: "),
     (("restore", "--list", "--verify", "x"), "restore needs exactly one of"),
     (("restore", "-f", "x", "--drop-old"), "--drop-old goes with --force"),
     (("restore", "-f", "x", "--components", "databse"), "--components: there is no component 'databse'\nhint: choose from "),

@@ -61,6 +61,38 @@ def test_the_note_alone_brings_an_encrypted_backup_back(full, taken, product, tm
     assert_starts_and_is_the_same(stock, name, tmp / "open/back", tmp / "second", expected, product.key)
 
 
+def test_the_note_alone_goes_on_over_incremental_backups(product, tmp):
+    """A server of its own, since its timeline and its slot are changed here."""
+    with PostgresServer.create(15, tmp / "origin") as origin:
+        origin.create_minimal_role()
+        product.database_url = origin.url(BACKUP_ROLE, BACKUP_PASSWORD)
+        origin.sql("CREATE TABLE numbers (n int)")
+        name = product.run("backup", "--type", "full", "--json").json()["name"]
+        later = []
+        for n in range(3):
+            origin.sql(f"INSERT INTO numbers SELECT {n} FROM generate_series(1, 1000)")
+            if n == 1:
+                origin.sql("SELECT pg_switch_wal()")
+            later.append(product.run("backup", "--type", "incremental", "--json").json()["name"])
+        elsewhere = tmp / "elsewhere"
+        shutil.copytree(product.repository, elsewhere)
+        (tmp / "open").mkdir()
+        hand_over(tmp / "open")
+        stock = StockRestore(elsewhere, origin.bin)
+        server = PostgresServer(15, tmp / "second")
+        options = f"-p {server.port} -k {server.folder} -c listen_addresses= -c fsync=off"
+        target = tmp / "open/back"
+        try:
+            out, err = stock.run(ALL, name, target, product.key, options, INCREMENTAL=" ".join(later))
+            assert "server started" in out
+            assert err == ""
+            assert server.value("SELECT pg_is_in_recovery()") is False
+            assert server.value("SELECT string_agg(n || ':' || c, ' ' ORDER BY n) FROM "
+                                "(SELECT n, count(*) AS c FROM numbers GROUP BY n) AS counted") == "0:1000 1:1000 2:1000"
+        finally:
+            server.program("pg_ctl", "-D", target / "postgresql/base", "-m", "immediate", "stop")
+
+
 def test_a_passphrase_with_odd_characters_opens_with_openssl(taken, tmp):
     passphrase = "Grüße, 'quoted' \"twice\" $HOME `id` \\ %41 "
     name, stock = taken(".tar.gz.enc", BACKUP_ENCRYPTION_KEY=passphrase)

@@ -108,10 +108,10 @@ class PostgresEngine final : public Engine {
         return point.line == 0 ? text : fmt::format("{} (timeline {})", text, point.line);
     }
     Result<FollowerOpening> follow(SessionContext context) override {
-        return follow_wal(settings_, std::move(context));
+        return follow_wal(settings_, context);
     }
     Result<std::vector<std::string>> release_log(SessionContext context) override {
-        return drop_log_slots(settings_, std::move(context));
+        return drop_log_slots(settings_, context);
     }
     Result<RestorePlan> plan_restore(const RestoreRequest& request, const Json& facts) override {
         return plan_postgres_restore(settings_, request, facts);

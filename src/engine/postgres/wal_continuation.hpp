@@ -12,6 +12,8 @@ struct WalContinuation {
     LogTail tail;
     LogJoint joint;
     std::string gap;  // empty: it does
+    // With a gap: as LogJoint has it. What this server writes belongs to another log.
+    bool other_history = false;
 };
 
 // Of the tails, that of `server`; its lines must be the server's, and the bytes before its end what

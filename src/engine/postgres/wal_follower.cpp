@@ -107,8 +107,7 @@ Result<std::optional<LogFollower::News>> WalFollower::next(std::size_t bytes_max
         if (change_) return std::optional(line_change());
         const bool full = bytes_.size() >= std::min(bytes_max, kHeldBytesMax);
         if (full && complete_bytes() != 0) return news_of(complete_chunk());
-        if (bytes_.size() >= kHeldBytesMax)
-            return news_of(chunk(trace_->position()));
+        if (bytes_.size() >= kHeldBytesMax) return news_of(chunk(trace_->position()));
         const auto wait = complete_bytes() != 0 ? Deadline{} : std::min(deadline, report_at_);
         ASB_TRY(auto event, stream_->next(wait));
         if (event) {
@@ -191,7 +190,7 @@ Result<Connection> connect(const Settings& settings, const SessionContext& conte
 
 }  // namespace
 
-Result<FollowerOpening> follow_wal(const Settings& settings, SessionContext context) {
+Result<FollowerOpening> follow_wal(const Settings& settings, const SessionContext& context) {
     ASB_TRY(Connection connection, connect(settings, context));
     ASB_TRY(const ServerIdentity server, identify_server(connection));
     ASB_TRY(auto continuation, continue_wal(connection, server, context.tails));
@@ -206,7 +205,8 @@ Result<FollowerOpening> follow_wal(const Settings& settings, SessionContext cont
     return opening;
 }
 
-Result<std::vector<std::string>> drop_log_slots(const Settings& settings, SessionContext context) {
+Result<std::vector<std::string>> drop_log_slots(const Settings& settings,
+                                                const SessionContext& context) {
     ASB_TRY(Connection connection, connect(settings, context));
     std::vector<std::string> dropped;
     for (const auto& tail : context.tails) {

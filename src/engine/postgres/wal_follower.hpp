@@ -12,9 +12,10 @@ namespace asb {
 //
 // A chunk ends between two records, but a record of more than 16 MiB is cut: then last_record is
 // 0 or before it, and the tail says {"inside_record": true}.
-Result<FollowerOpening> follow_wal(const Settings& settings, SessionContext context);
+Result<FollowerOpening> follow_wal(const Settings& settings, const SessionContext& context);
 
 // Drops the slots of context.tails that this server has; their names.
-Result<std::vector<std::string>> drop_log_slots(const Settings& settings, SessionContext context);
+Result<std::vector<std::string>> drop_log_slots(const Settings& settings,
+                                                const SessionContext& context);
 
 }  // namespace asb

@@ -25,9 +25,9 @@ Result<std::string> read_history(Connection& connection, std::uint32_t timeline)
     return std::string(cell(rows, 0, 1));
 }
 
-// Why the server's ancestry is not one that goes on from `end`; empty: it is.
-std::string difference(const std::vector<LogBranch>& branches, std::uint32_t timeline,
-                       const LogPoint& end, const std::vector<LogBranch>& known) {
+// Why the server's ancestry is none of which the backups' line is a part; empty: it is.
+std::string contradiction(const std::vector<LogBranch>& branches, std::uint32_t timeline,
+                          const LogPoint& end, const std::vector<LogBranch>& known) {
     if (timeline < end.line)
         return fmt::format(
             "the server is on timeline {}, and the last backup ends on timeline {}: "
@@ -39,12 +39,15 @@ std::string difference(const std::vector<LogBranch>& branches, std::uint32_t tim
                 "the server's timeline {} is another one than the backups': it was "
                 "restored, or promoted twice",
                 branch.line);
-    if (timeline == end.line) return {};
+    if (timeline == end.line || branch_from(branches, end.line) != nullptr) return {};
+    return fmt::format("the server's timeline {} does not come from timeline {}", timeline,
+                       end.line);
+}
+
+// Why the server did not go on to `end` on that line; empty: it did.
+std::string early_branch(const std::vector<LogBranch>& branches, const LogPoint& end) {
     const auto* left = branch_from(branches, end.line);
-    if (left == nullptr)
-        return fmt::format("the server's timeline {} does not come from timeline {}", timeline,
-                           end.line);
-    if (left->at >= end.at) return {};
+    if (left == nullptr || left->at >= end.at) return {};
     return fmt::format(
         "the server left timeline {} at {}, before the last backup's end at {}: it "
         "was restored to an earlier moment, or a standby was promoted that lacked "
@@ -61,7 +64,9 @@ Result<LogJoint> join_log(Connection& connection, const ServerIdentity& server, 
         ASB_TRY(const auto text, read_history(connection, server.timeline));
         ASB_TRY(joint.branches, parse_timeline_history(text, server.timeline));
     }
-    joint.gap = difference(joint.branches, server.timeline, end, known);
+    joint.gap = contradiction(joint.branches, server.timeline, end, known);
+    joint.other_history = !joint.gap.empty();
+    if (joint.gap.empty()) joint.gap = early_branch(joint.branches, end);
     if (!joint.gap.empty() || server.timeline != end.line || server.log_end.value >= end.at)
         return joint;
     if (server.in_recovery) {
@@ -77,6 +82,7 @@ Result<LogJoint> join_log(Connection& connection, const ServerIdentity& server, 
         "the server's WAL ends at {}, before the last backup's end at {}: it "
         "was restored or made anew",
         to_text(server.log_end), to_text(Lsn{end.at}));
+    joint.other_history = true;
     return joint;
 }
 

@@ -17,6 +17,9 @@ namespace asb {
 struct LogJoint {
     std::vector<LogBranch> branches;  // the ancestry of the server's timeline
     std::string gap;                  // why the log does not go on from `end`; empty: it does
+    // With a gap: what the server has is not what the backups hold, even at the same positions of
+    // the same timeline.
+    bool other_history = false;
 };
 // Asks for the history of the server's timeline and compares. A standby that has not received `end`
 // yet is an error (`database`), not a gap.
