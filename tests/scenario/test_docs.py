@@ -94,7 +94,8 @@ def taken_before(product, variables):
     application = product.folder / "etc"
     application.mkdir()
     (application / "app.yaml").write_text("issuer: example\n")
-    product.run("backup", env={**variables, "CONFIG_PATHS": str(application)})
+    variables["CONFIG_PATHS"] = str(application)
+    product.run("backup", env=variables)
 
 
 @pytest.mark.parametrize("document", RUNNABLE)
