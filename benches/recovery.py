@@ -83,15 +83,14 @@ pg1-user=postgres
         self.target = datetime.datetime.now(datetime.timezone.utc)
         time.sleep(1)
         self.server.sql("CREATE TABLE after_the_target ()")  # PostgreSQL stops at a time only where it sees a later one
-        self.server.sql("SELECT pg_switch_wal()")
+        last_file = self.server.value("SELECT pg_walfile_name(pg_switch_wal())")
         self.run_command(f"{self.binary} backup --type incremental --no-promote --quiet")
-        self.wait_until_archived()
+        self.wait_until_archived(last_file)
         # Those that were written from the first to the last byte between the backups and the target.
         first, last = self.server.sql("SELECT pg_walfile_name(%s), pg_walfile_name(%s)", parameters=(self.start, end))[0]
         self.segments = sorted(path.name for path in (self.server.data / "pg_wal").glob("0*") if first < path.name < last)
 
-    def wait_until_archived(self):
-        last = self.server.value("SELECT pg_walfile_name(pg_current_wal_lsn() - 1)")
+    def wait_until_archived(self, last):
         deadline = time.monotonic() + ARCHIVED_SECONDS_MAX
         while (self.server.value("SELECT last_archived_wal FROM pg_stat_archiver") or "") < last:
             if time.monotonic() > deadline:

@@ -36,8 +36,30 @@ TEST(CommandLine, ABackupsTypeIsAWordOrAnOption) {
     EXPECT_EQ(good({"backup", "config"}).backup.type, BackupType::config);
     EXPECT_EQ(good({"backup", "--type", "config", "--dry-run"}).backup.type, BackupType::config);
     expect_usage({"backup", "full", "--type", "config"}, "two types");
-    expect_usage({"backup", "--type", "incremental"},
-                 "no backup type 'incremental' in this version\nhint: ");
+    const auto incremental = good({"backup", "--type", "incremental", "--no-promote"}).backup;
+    EXPECT_EQ(incremental.type, BackupType::incremental);
+    EXPECT_TRUE(incremental.no_promote);
+    expect_usage({"backup", "--no-promote"}, "--no-promote goes with --type incremental");
+    expect_usage({"backup", "--type", "weekly"}, "no backup type 'weekly' in this version\nhint: ");
+}
+
+TEST(CommandLine, ATargetStandsForABackup) {
+    EXPECT_EQ(good({"restore", "--target-time", "latest"}).restore.target.time, "latest");
+    const auto both = good({"restore", "-f", "x", "--target-position", "0/28"}).restore;
+    EXPECT_EQ(both.backup, "x");
+    EXPECT_EQ(both.target.position, "0/28");
+    EXPECT_EQ(good({"explain", "--target-name", "before"}).explain.name, "before");
+    expect_usage({"explain"}, "explain needs to know where to");
+    EXPECT_TRUE(good({"verify", "--chain", "latest"}).verify_chain);
+}
+
+TEST(CommandLine, FetchWalIsToldAFileOrWhatElseToDo) {
+    const auto fetch = good({"fetch-wal", "--source", "s", "000000010000000000000001", "to"}).fetch;
+    EXPECT_EQ(fetch.name, "000000010000000000000001");
+    EXPECT_EQ(fetch.path, "to");
+    EXPECT_TRUE(good({"fetch-wal", "--source", "s", "--end"}).fetch.end);
+    expect_usage({"fetch-wal", "--source", "s", "name"}, "fetch-wal needs NAME and PATH");
+    expect_usage({"fetch-wal", "--source", "s", "--end", "name", "path"}, "fetch-wal needs");
 }
 
 TEST(CommandLine, RestoreSpeaksTheProductsPage) {

@@ -39,7 +39,8 @@ class LogFollower {
   public:
     virtual ~LogFollower() = default;
     // What is new, at most about `bytes_max`, or nullopt when `deadline` passes first. `database`
-    // when the connection is lost (the caller opens another one, with back-off).
+    // when the connection is lost (the caller opens another one, with back-off); `incomplete` when
+    // the log holds something that no recovery gets over: a gap, which a full backup mends.
     struct News {
         std::optional<LogChunk> chunk;
         std::optional<LogLineChange> change;  // before the first chunk of the new line

@@ -7,8 +7,8 @@
 
 namespace asb {
 
-// One thread at a time.
 // Waits twice as long after each failure; some more or less, so that many do not come back at once.
+// One thread at a time.
 class BackOff {
   public:
     static constexpr std::chrono::milliseconds kMin{1'000};

@@ -24,6 +24,8 @@ constexpr int kGiveUp = 200;  // plus the program's own exit status
 constexpr auto kPollInterval = 1ms;
 // A store that needs longer for one file is of no use to a recovery.
 constexpr auto kFileMax = 15min;
+// Of the process that fetches, for one file, when it ends without a word.
+constexpr int kStartsMax = 5;
 constexpr std::size_t kSourceBytesMax = 1 * kGiB;
 
 std::string folder_of(const std::string& path) {
@@ -63,17 +65,19 @@ Status serve_file(const FetchOptions& options, const FeederPlaces& places,
                   const LogFileNames& names, const LogRange& wanted, const Drivers& drivers) {
     const auto deadline = after(kFileMax);
     forget_before(places, names, wanted);
-    bool started = false;
+    int starts = 0;
     while (std::chrono::steady_clock::now() < deadline) {
         if (move_to(places, options)) return {};
         const auto state = look_at_feeder(places);
         // It may have appeared between the two looks.
         if (move_to(places, options)) return {};
         if (!state.alive) {
-            if (started && !state.error.empty()) return fail(Code::store, "{}", state.error);
+            if (starts > 0 && !state.error.empty()) return fail(Code::store, "{}", state.error);
+            if (++starts > kStartsMax)
+                return fail(Code::store, "the process that fetches {} ends again and again",
+                            options.name);
             ASB_CHECK(start_feeder(places, drivers, {wanted.line, wanted.start}));
-            started = true;
-        } else if (!started && is_of_no_use(state, wanted)) {
+        } else if (starts == 0 && is_of_no_use(state, wanted)) {
             stop_feeder(places);
         }
         std::this_thread::sleep_for(kPollInterval);

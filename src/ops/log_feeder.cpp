@@ -44,6 +44,13 @@ bool exists(const std::string& path) {
     return access(path.c_str(), F_OK) == 0;
 }
 
+// A server that was killed leaves its file, whose first line is its process.
+bool is_alive(const std::string& server) {
+    const auto text = read_file(server, kStateBytesMax);
+    const auto pid = text.ok() ? parse_u64(text->substr(0, text->find('\n'))) : std::nullopt;
+    return pid && *pid > 1 && (kill(static_cast<pid_t>(*pid), 0) == 0 || errno == EPERM);
+}
+
 // The feeder's own lock, held as long as it lives.
 Result<UniqueFd> open_lock(const FeederPlaces& places) {
     return open_file(lock_path(places), O_RDWR | O_CREAT | O_CLOEXEC);
@@ -107,7 +114,7 @@ class Feeder {
                          fmt::format("{} {} {}", word, line_text(next.line), point_text(next.at)));
     }
     [[nodiscard]] bool is_wanted() const {
-        return exists(places_.source) && exists(places_.server);
+        return exists(places_.source) && is_alive(places_.server);
     }
     Status wait_for_room() {
         if (const int error = fail_point("fetch.file"))

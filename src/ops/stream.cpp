@@ -13,6 +13,7 @@
 #include "ops/sources.hpp"
 #include "ops/stream_limits.hpp"
 #include "ops/stream_seal.hpp"
+#include "ops/stream_slot.hpp"
 #include "ops/stream_status.hpp"
 #include "ops/stream_writer.hpp"
 #include "repo/log_record.hpp"
@@ -303,6 +304,7 @@ Status StreamRun::lost(const Error& error) {
     const bool was_streaming = follower_ != nullptr;
     follower_.reset();
     status_.connected_since.reset();
+    if (was_streaming && error.code == Code::incomplete) return close_gap(error.fact);
     if (!worth_another_try(error, was_streaming)) return error;
     note(error);
     if (was_streaming) ASB_CHECK(put_rest());
@@ -368,19 +370,6 @@ void keep_little_memory() {
     // NOLINTEND(concurrency-mt-unsafe)
 }
 
-Result<Report> drop_slot(const OpsContext& context, Engine& engine, StoreReader& store) {
-    ASB_TRY(const auto catalog, load_catalog(store, job_count(context.settings)));
-    SessionContext session{context.log, context.progress, context.stop};
-    ASB_TRY(session.tails, log_tails(store, catalog, engine.name()));
-    ASB_TRY(const auto dropped, engine.release_log(std::move(session)));
-    Report report;
-    report.document["dropped"] = dropped;
-    for (const auto& name : dropped)
-        report.text += fmt::format("dropped the replication slot {}\n", name);
-    if (dropped.empty()) report.text = "the server has no slot of ours\n";
-    return report;
-}
-
 }  // namespace
 
 Result<Report> run_stream(const OpsContext& context, const StreamRequest& request) {
@@ -388,7 +377,7 @@ Result<Report> run_stream(const OpsContext& context, const StreamRequest& reques
     ASB_TRY(const auto limits, read_stream_limits(context.settings));
     ASB_TRY(auto engine, open_database_engine(context));
     ASB_TRY(auto stores, open_stores(context));
-    if (request.drop_slot) return drop_slot(context, *engine, *stores.reader);
+    if (request.drop_slot) return drop_stream_slot(context, *engine, *stores.reader);
     if (!engine->has_log())
         return fail(Code::usage, "{} has no log that could be followed", engine->name());
     std::unique_ptr<KeyProvider> keys;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -247,10 +248,7 @@ TEST_F(LogObjectTest, OpensWithStockTools) {
     const auto key = put(&*key_, plain);
     const auto folder = testing::TempDir();
     const auto path = folder + "/object";
-    std::FILE* file = std::fopen(path.c_str(), "wb");
-    const auto& stored = store_.objects[key.text()];
-    ASSERT_EQ(std::fwrite(stored.data(), 1, stored.size(), file), stored.size());
-    ASSERT_EQ(std::fclose(file), 0);
+    std::ofstream(path, std::ios::binary) << store_.objects[key.text()];
     const auto recipe = fmt::format(
         "tail -n +2 {} | P={} openssl enc -d -aes-256-cbc -pbkdf2 -iter 1 -md sha256 -pass env:P | "
         "gzip -d > {}.plain",

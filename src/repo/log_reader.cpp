@@ -94,10 +94,15 @@ Result<std::optional<std::string>> LogReader::small_entry(const SourceSpan& span
                                                           const std::string& name) const {
     if (span.backup.empty()) return std::optional<std::string>();
     const auto keys = source_.keys.find(span.backup);
-    ASB_TRY(const auto archive,
-            open_archive_with(store_, span.backup,
-                              keys == source_.keys.end() ? nullptr : &keys->second));
-    return read_small_entry(archive, name, kSmallEntryBytesMax, options_);
+    const auto look = [&]() -> Result<std::optional<std::string>> {
+        ASB_TRY(const auto archive,
+                open_archive_with(store_, span.backup,
+                                  keys == source_.keys.end() ? nullptr : &keys->second));
+        return read_small_entry(archive, name, kSmallEntryBytesMax, options_);
+    };
+    auto found = look();
+    if (found.ok()) return found;
+    return found.error().within(span.backup);
 }
 
 Status LogReader::check(const SourceSpan& span) const {

@@ -60,6 +60,30 @@ TEST(TargetTime, TellsTheTwoHoursOfAnAutumnNightApart) {
     EXPECT_EQ(told("2024-10-27T02:30:00+01:00"), "2024-10-27T01:30:00.000000Z");
 }
 
+// An hour that clocks leave out in spring (Europe, 31 March 2024): nobody's watch showed it, but
+// with an offset it is an instant like any other.
+TEST(TargetTime, TakesAnHourThatClocksLeaveOutAtItsOffset) {
+    EXPECT_EQ(told("2024-03-31T02:30:00+01:00"), "2024-03-31T01:30:00.000000Z");
+    EXPECT_EQ(told("2024-03-31T02:30:00+02:00"), "2024-03-31T00:30:00.000000Z");
+    EXPECT_EQ(told("2024-03-31T03:30:00+02:00"), "2024-03-31T01:30:00.000000Z");
+}
+
+TEST(TargetTime, KnowsTheZonesAtTheEdgesOfTheWorld) {
+    EXPECT_EQ(told("2024-03-01T00:00:00+14:00"), "2024-02-29T10:00:00.000000Z");  // Kiritimati
+    EXPECT_EQ(told("2023-12-31T12:00:00-12:00"), "2024-01-01T00:00:00.000000Z");  // Baker Island
+    EXPECT_EQ(told("2024-01-15T14:30:00+05:45"), "2024-01-15T08:45:00.000000Z");  // Nepal
+    EXPECT_EQ(told("2024-12-31T23:30:00-03:30"), "2025-01-01T03:00:00.000000Z");  // Newfoundland
+}
+
+TEST(TargetTime, KnowsWhichYearsAreLeapYears) {
+    EXPECT_EQ(told("2028-02-29T23:59:59.999999Z"), "2028-02-29T23:59:59.999999Z");
+    EXPECT_EQ(told("2028-02-29T23:59:59.999999-00:01"), "2028-03-01T00:00:59.999999Z");
+    EXPECT_EQ(told("2027-02-28T23:30:00-01:00"), "2027-03-01T00:30:00.000000Z");
+    EXPECT_EQ(told("2028-03-01T00:30:00+01:00"), "2028-02-29T23:30:00.000000Z");
+    for (const char* text : {"2100-02-29T00:00:00Z", "2027-02-29T00:00:00+01:00"})
+        EXPECT_THAT(told(text), HasSubstr("the calendar has no")) << text;
+}
+
 TEST(TargetTime, KnowsTheCalendar) {
     EXPECT_EQ(told("2024-02-29T00:00:00Z"), "2024-02-29T00:00:00.000000Z");
     EXPECT_EQ(told("2000-02-29T12:00:00+12:00"), "2000-02-29T00:00:00.000000Z");

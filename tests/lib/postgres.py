@@ -101,6 +101,7 @@ class PostgresServer:
         self.folder = pathlib.Path(folder)
         self.data = pathlib.Path(data) if data else self.folder / "data"
         self.settings = dict(settings or {})
+        self.more_environment = {}  # of the server itself
         self.port = free_port()
         self._process = None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -185,7 +186,8 @@ class PostgresServer:
             command += ["-c", f"{name}={value}"]
         with open(self.folder / "server.log", "ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self.environment,
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                env=self.environment | self.more_environment,
                 preexec_fn=_die_with_parent, **_identity(),
             )
         self._wait_until_ready()

@@ -11,7 +11,9 @@ from lib.product import Product
 from lib.recovered import back_up, names, recovered, remove, wait_until_promoted, windows
 
 INCOMPLETE, UNREACHABLE = 3, 8
-FORGETFUL = {"wal_keep_size": "0", "max_wal_size": "32MB", "min_wal_size": "32MB", "max_prepared_transactions": 20}
+KEEPING = {"wal_keep_size": "1GB", "max_prepared_transactions": 20}
+# What no slot keeps goes with the next checkpoint.
+FORGETFUL = {**KEEPING, "wal_keep_size": "0", "max_wal_size": "32MB", "min_wal_size": "32MB"}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def template(module_tmp):
 class Template:
     def __init__(self, folder):
         self.folder = folder
-        with PostgresServer.create(15, folder / "pg", **FORGETFUL) as server:
+        with PostgresServer.create(15, folder / "pg", **KEEPING) as server:
             server.create_minimal_role()
             self.product = Product(folder / "product", database_url=server.url())
             self.writer = LogWriter(server)
@@ -35,9 +37,6 @@ class Template:
             server.stop()
         self.data = server.data
 
-    def story(self, folder):
-        return Story(self, folder)
-
 
 class Story:
     """A server and a repository of its own that go on from the template's."""
@@ -46,7 +45,7 @@ class Story:
         self.folder = folder
         shutil.copytree(template.data, folder / "pg" / "data", symlinks=True)
         (folder / "pg").chmod(0o755)
-        self.server = PostgresServer.on(15, folder / "pg" / "data", folder / "pg", **{**FORGETFUL, **settings})
+        self.server = PostgresServer.on(15, folder / "pg" / "data", folder / "pg", **{**KEEPING, **settings})
         self.product = Product(folder / "product", database_url=self.server.url())
         self.product.key = template.product.key
         shutil.copytree(template.product.repository, self.product.repository)
@@ -114,7 +113,16 @@ def leftovers(product):
 
 @pytest.fixture
 def story(template, tmp):
+    """On a server that keeps its WAL."""
     made = Story(template, tmp)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def forgetful(template, tmp):
+    """On a server that removes its WAL as soon as it may."""
+    made = Story(template, tmp, **FORGETFUL)
     yield made
     made.end()
 
@@ -131,10 +139,10 @@ def forget_wal(server):
         server.sql("CHECKPOINT")
 
 
-def test_a_slot_that_somebody_dropped_costs_the_wal(story):
-    story.server.sql(f"SELECT pg_drop_replication_slot('{our_slot(story.server)}')")
-    forget_wal(story.server)
-    story.promoted("the server has already removed the WAL at ")
+def test_a_slot_that_somebody_dropped_costs_the_wal(forgetful):
+    forgetful.server.sql(f"SELECT pg_drop_replication_slot('{our_slot(forgetful.server)}')")
+    forget_wal(forgetful.server)
+    forgetful.promoted("the server has already removed the WAL at ")
 
 
 def test_a_slot_that_somebody_dropped_is_made_again_while_the_wal_is_there(story):
@@ -142,12 +150,11 @@ def test_a_slot_that_somebody_dropped_is_made_again_while_the_wal_is_there(story
     story.write()
     story.goes_on(story.before[-1])
     assert our_slot(story.server)
-    forget_wal(story.server)
     story.chain_holds()
 
 
 def test_a_slot_is_lost_when_it_would_keep_too_much(template, tmp):
-    story = Story(template, tmp, max_slot_wal_keep_size="32MB")
+    story = Story(template, tmp, **FORGETFUL, max_slot_wal_keep_size="32MB")
     forget_wal(story.server)
     assert story.server.value("SELECT wal_status FROM pg_replication_slots") == "lost"
     story.promoted("the server has already removed the WAL at ")
@@ -156,7 +163,7 @@ def test_a_slot_is_lost_when_it_would_keep_too_much(template, tmp):
 
 
 def test_another_server_is_another_log(story):
-    other = PostgresServer.create(15, story.folder / "other", **FORGETFUL)
+    other = PostgresServer.create(15, story.folder / "other", **KEEPING)
     LogWriter(other).close()
     story.on(other)
     story.write()
@@ -181,19 +188,19 @@ def test_a_server_that_was_put_back_to_a_copy_and_went_on_writing_is_noticed(sto
     story.promoted("is not what it was when")
 
 
-def test_a_server_that_was_put_back_to_a_copy_and_is_behind_is_noticed(story):
-    story.server.stop()
-    shutil.copytree(story.server.data, story.folder / "yesterday", symlinks=True)
-    story.server.start()
-    forget_wal(story.server)
-    story.goes_on()
-    story.before = names(story.product)
-    story.server.stop()
-    shutil.rmtree(story.server.data)
-    (story.folder / "yesterday").rename(story.server.data)
-    hand_over(story.server.data)
-    story.server.start()
-    story.promoted("before the last backup's end at")
+def test_a_server_that_was_put_back_to_a_copy_and_is_behind_is_noticed(forgetful):
+    forgetful.server.stop()
+    shutil.copytree(forgetful.server.data, forgetful.folder / "yesterday", symlinks=True)
+    forgetful.server.start()
+    forget_wal(forgetful.server)
+    forgetful.goes_on()
+    forgetful.before = names(forgetful.product)
+    forgetful.server.stop()
+    shutil.rmtree(forgetful.server.data)
+    (forgetful.folder / "yesterday").rename(forgetful.server.data)
+    hand_over(forgetful.server.data)
+    forgetful.server.start()
+    forgetful.promoted("before the last backup's end at")
 
 
 def test_a_server_that_was_restored_to_an_earlier_moment_is_noticed(story):
@@ -201,14 +208,14 @@ def test_a_server_that_was_restored_to_an_earlier_moment_is_noticed(story):
     data = story.folder / "earlier" / "data"
     story.product.run("restore", "--target-time", window["from"], "--target-dir", data)
     story.server.stop()
-    story.on(PostgresServer.on(15, data, story.folder / "earlier", **FORGETFUL))
+    story.on(PostgresServer.on(15, data, story.folder / "earlier", **KEEPING))
     wait_until_promoted(story.server)
     story.write()
     story.promoted("the server left timeline 1 at ")
 
 
 def test_a_standby_that_was_promoted_without_the_last_wal_is_noticed(story):
-    standby = story.server.standby(story.folder / "standby", **FORGETFUL)
+    standby = story.server.standby(story.folder / "standby", **KEEPING)
     story.server.wait_for_standby(standby)
     standby.stop()
     story.write()
@@ -224,9 +231,10 @@ def test_a_standby_that_was_promoted_without_the_last_wal_is_noticed(story):
 
 
 def test_promotions_are_followed_up_to_the_fifth_timeline(story):
-    writer = None
     for timeline in range(2, 6):
-        standby = story.server.standby(story.folder / f"standby-{timeline}", **FORGETFUL)
+        standby = story.server.standby(story.folder / f"standby-{timeline}", **KEEPING)
+        story.write()
+        story.goes_on()
         number = story.write()
         story.server.wait_for_standby(standby)
         story.server.stop("immediate")
@@ -242,11 +250,13 @@ def test_promotions_are_followed_up_to_the_fifth_timeline(story):
 
 
 def test_a_standby_gives_incrementals_that_go_on_from_the_primarys_full(story):
-    with story.server.standby(story.folder / "standby", **FORGETFUL) as standby:
+    with story.server.standby(story.folder / "standby", **KEEPING) as standby:
+        story.write()
+        primarys = story.goes_on(story.before[-1])["name"]
         story.write()
         story.server.wait_for_standby(standby)
         story.product.database_url = standby.url()
-        said = story.goes_on(story.before[-1])
+        said = story.goes_on(primarys)
         assert said["engines"]["postgresql"]["from_standby"] is True
         story.write()
         story.product.database_url = story.server.url()
@@ -255,7 +265,7 @@ def test_a_standby_gives_incrementals_that_go_on_from_the_primarys_full(story):
 
 
 def test_a_standby_that_is_behind_is_no_gap(story):
-    with story.server.standby(story.folder / "standby", **FORGETFUL) as standby:
+    with story.server.standby(story.folder / "standby", **KEEPING) as standby:
         standby.stop()
         story.write()
         story.goes_on()
@@ -277,16 +287,16 @@ def test_without_its_parent_the_next_one_fills_the_hole_while_the_server_has_the
     assert len(windows(story.product)) == 1
 
 
-def test_without_its_parent_and_without_the_wal_a_full_one_is_taken(story):
-    story.write()
-    incremental = story.goes_on()["name"]
-    forget_wal(story.server)
-    story.goes_on(incremental)
-    last = names(story.product)[-1]
-    remove(story.product, last)
-    story.server.sql("CHECKPOINT")
-    story.before = names(story.product)
-    story.promoted("the server has already removed the WAL at ")
+def test_without_its_parent_and_without_the_wal_a_full_one_is_taken(forgetful):
+    forgetful.write()
+    incremental = forgetful.goes_on()["name"]
+    forget_wal(forgetful.server)
+    forgetful.goes_on(incremental)
+    last = names(forgetful.product)[-1]
+    remove(forgetful.product, last)
+    forgetful.server.sql("CHECKPOINT")
+    forgetful.before = names(forgetful.product)
+    forgetful.promoted("the server has already removed the WAL at ")
 
 
 def test_a_damaged_parent_is_as_good_as_none(story):
@@ -350,13 +360,13 @@ def test_slots_are_kept_as_the_setting_says(template, tmp):
     story.end()
 
 
-def test_a_full_backup_closes_the_log_so_that_a_window_goes_on_over_it(story):
+def test_a_full_backup_closes_the_log_so_that_a_window_goes_on_over_it(forgetful):
     for _ in range(2):
-        forget_wal(story.server)
-        back_up(story.product, "full")
-    story.chain_holds()
-    (window,) = windows(story.product)
-    assert window["base"] == story.before[0]
+        forget_wal(forgetful.server)
+        back_up(forgetful.product, "full")
+    forgetful.chain_holds()
+    (window,) = windows(forgetful.product)
+    assert window["base"] == forgetful.before[0]
 
 
 def test_two_incrementals_at_once_are_both_good(story):

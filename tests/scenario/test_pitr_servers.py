@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from lib.crash import armed
 from lib.log_writer import LogWriter, assert_is, instant_text, lsn_text
 from lib.postgres import PostgresError, PostgresServer, hand_over
 from lib.product import Product
@@ -79,8 +80,11 @@ def restored(chain, folder):
     yield data
 
 
-def start(data, folder):
-    return PostgresServer.on(15, data, folder, max_prepared_transactions=20, restart_after_crash="off")
+def start(data, folder, environment=None):
+    server = PostgresServer(15, folder, data=data, settings={"max_prepared_transactions": 20})
+    server.more_environment = environment or {}
+    server.start()
+    return server
 
 
 def goes_on_to_the_target(chain, data, folder):
@@ -90,9 +94,9 @@ def goes_on_to_the_target(chain, data, folder):
         check_nothing_stays(server)
 
 
-def never_promotes(data, folder):
+def never_promotes(data, folder, environment=None):
     """It ends by itself; what it says."""
-    with contextlib.suppress(PostgresError), start(data, folder) as server:
+    with contextlib.suppress(PostgresError), start(data, folder, environment) as server:
         deadline = time.monotonic() + 60
         while server.is_running:
             assert time.monotonic() < deadline
@@ -170,6 +174,35 @@ def wait_for_files(server, count):
     deadline = time.monotonic() + 60
     while not os.path.exists(server.folder / "server.log") or server.log().count("restored log file") < count:
         assert time.monotonic() < deadline, server.log()
+
+
+def test_a_killed_server_leaves_nobody_who_waits_for_it(tmp):
+    """So large are its segments that not all of them are fetched beforehand."""
+    chain = Chain(tmp, 15, megabytes=64, switches=3)
+    let_the_server_read(chain.product)
+    with restored(chain, tmp / "second") as data:
+        server = PostgresServer(15, tmp / "second", data=data, settings={"max_prepared_transactions": 20})
+        server._wait_until_ready = lambda: wait_for_files(server, 1)
+        server.start()
+        server._process.kill()
+        server._process.wait(60)
+        assert (data / "postmaster.pid").exists()
+        wait_until_nobody_fetches(data)
+
+
+@pytest.mark.parametrize("action, step", [("kill", 1), ("eio", 1), ("enospc", 2)])
+def test_a_process_that_fetches_and_ends_too_often_ends_the_recovery(chain15, tmp, action, step):
+    with restored(chain15, tmp) as data:
+        never_promotes(data, tmp, armed(step, action, "fetch.file"))
+        goes_on_to_the_target(chain15, data, tmp)
+
+
+def test_a_process_that_is_killed_while_it_fetches_is_started_again(chain15, tmp):
+    with restored(chain15, tmp) as data:
+        with start(data, tmp, armed(3, "kill", "fetch.file")) as server:
+            wait_until_promoted(server)
+            assert_is(server, chain15.late)
+            check_nothing_stays(server)
 
 
 def test_the_secret_is_for_the_servers_user_alone(chain15, tmp):

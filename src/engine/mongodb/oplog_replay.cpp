@@ -126,6 +126,7 @@ Status OplogReplay::leave_copy() {
     if (exact_) return {};
     ASB_CHECK(finish());
     exact_ = true;
+    window_.expect_new();
     return {};
 }
 

@@ -40,6 +40,10 @@ class Memory final : public StagedDocuments, public StagedDefinitions {
         }
         return {};
     }
+    Status insert(const StagedCollection& collection, std::vector<std::string> documents) override {
+        calls.push_back(fmt::format("insert {} into {}", documents.size(), collection.name));
+        return store(collection, std::move(documents));
+    }
     Status settle() override { return {}; }
     Status create(const StagedCollection& collection) override {
         calls.push_back("create " + collection.name);

@@ -113,6 +113,17 @@ TEST_F(OplogSlicesTest, CappedCollectionsViewsAndOptionsFollow) {
               R"({ "capped" : true, "size" : 4096, "validationLevel" : "moderate" })");
 }
 
+TEST_F(OplogSlicesTest, WhatIsNewIsInsertedAndWhatMayBeThereIsReplaced) {
+    put(stage("users", kBytesA), R"({"_id": 1})");
+    leave_copy();
+    expect_insert("users", 2, kUuidA);
+    expect_taken(R"("op": "d", "ns": "auth.users", "o": {"_id": 1})");
+    expect_insert("users", 1, kUuidA);
+    expect_whole();
+    EXPECT_THAT(memory.calls, ElementsAre("insert 1 into users"));
+    EXPECT_THAT(documents("users"), ElementsAre(R"({ "_id" : 1 })", R"({ "_id" : 2 })"));
+}
+
 TEST_F(OplogSlicesTest, ARenameOfWhatItDoesNotHoldIsDamage) {
     leave_copy();
     const auto taken = take(

@@ -73,6 +73,8 @@ Status OplogWindow::take(StagedCollection& collection, const OplogEntry& entry) 
         pending.document.clear();
         pending.state = entry.kind == 'd' ? Pending::State::deleted : Pending::State::whole;
         pending.number = ++number_;
+        // What was deleted or replaced within the window may still be there.
+        pending.inserted = entry.kind == 'i' && is_new;
         if (entry.kind == 'i') pending.document = as_text(entry.o.bytes());
     }
     const bool full = bytes_ >= kWindowBytesMax || count_ >= kWindowDocumentsMax;
@@ -199,9 +201,17 @@ Status OplogWindow::write(StagedCollection& collection, Collected& collected) {
     Batcher stores([&](std::vector<std::string> documents) {
         return documents_.store(collection, std::move(documents));
     });
-    for (auto& [key, pending] : collected)
-        if (pending.state == Pending::State::whole)
+    Batcher inserts([&](std::vector<std::string> documents) {
+        return documents_.insert(collection, std::move(documents));
+    });
+    for (auto& [key, pending] : collected) {
+        if (pending.state != Pending::State::whole) continue;
+        if (inserts_are_new_ && pending.inserted && !collection.ordered())
+            ASB_CHECK(inserts.add(std::move(pending.document)));
+        else
             ASB_CHECK(stores.add(std::move(pending.document)));
+    }
+    ASB_CHECK(inserts.flush());
     return stores.flush();
 }
 

@@ -28,6 +28,10 @@ class StagedDocuments {
     virtual Status erase(const StagedCollection& collection, std::vector<std::string> ids) = 0;
     virtual Status store(const StagedCollection& collection,
                          std::vector<std::string> documents) = 0;
+    // As `store`, for documents that are hardly ever there already; of a collection that is not
+    // ordered.
+    virtual Status insert(const StagedCollection& collection,
+                          std::vector<std::string> documents) = 0;
     virtual Status settle() = 0;
 };
 
@@ -41,6 +45,8 @@ class OplogWindow {
 
     // i, u or d on a staged collection. Writes out what is collected when the window is full.
     Status take(StagedCollection& collection, const OplogEntry& entry);
+    // From now on what is inserted is not there yet.
+    void expect_new() { inserts_are_new_ = true; }
     // Writes out everything and waits until it is there.
     Status flush();
     // A collection has gone: what was missing in it no longer matters.
@@ -56,6 +62,7 @@ class OplogWindow {
         std::string id;                    // {_id: ...}
         std::string document;              // whole
         std::vector<std::string> updates;  // in order, of a document that is yet to be read
+        bool inserted = false;             // whole, and made by an insert
         std::uint64_t number = 0;          // order of the first operation that made it whole
     };
     using Collected = std::map<std::string, Pending>;  // by id_key
@@ -78,6 +85,7 @@ class OplogWindow {
     std::uint64_t bytes_ = 0;
     std::size_t count_ = 0;
     std::uint64_t number_ = 0;
+    bool inserts_are_new_ = false;
 };
 
 }  // namespace asb::mongodb

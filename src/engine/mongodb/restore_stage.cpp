@@ -145,4 +145,17 @@ Status RestoreStage::store(const StagedCollection& collection, std::vector<std::
         bytes);
 }
 
+Status RestoreStage::insert(const StagedCollection& collection,
+                            std::vector<std::string> documents) {
+    ASB_CHECK(fail_here("mongo.oplog", collection));
+    auto batch = std::make_shared<std::string>();
+    for (const auto& document : documents) batch->append(document);
+    return workers_.submit(
+        [place = place_of(collection), batch](MongoConnection& connection) -> Status {
+            const auto inserted = insert_documents(connection, place, *batch, InsertOrder::any);
+            return inserted.ok() ? Status() : Status(inserted.error());
+        },
+        batch->size());
+}
+
 }  // namespace asb::mongodb

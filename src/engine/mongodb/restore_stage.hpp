@@ -36,6 +36,7 @@ class RestoreStage final : public StagedDocuments, public StagedDefinitions {
                  const Take& take) override;
     Status erase(const StagedCollection& collection, std::vector<std::string> ids) override;
     Status store(const StagedCollection& collection, std::vector<std::string> documents) override;
+    Status insert(const StagedCollection& collection, std::vector<std::string> documents) override;
     Status settle() override { return workers_.settle(); }
 
   private:

@@ -5,6 +5,7 @@
 #include "engine/postgres/log_slot.hpp"
 #include "engine/postgres/replication_slot.hpp"
 #include "engine/postgres/timeline_history.hpp"
+#include "engine/postgres/wal_continuation.hpp"
 #include "engine/postgres/wal_receiver.hpp"
 #include "engine/postgres/wal_trace.hpp"
 
@@ -38,6 +39,7 @@ class BaseBackupSession final : public BackupSession {
     Status copy_wal(const std::string& slot, const Range& range, EntrySink& sink,
                     const RehomingSink& owner);
     [[nodiscard]] Lsn wal_start(const Range& range) const;
+    Status choose_log();
     Status keep_log();
     [[nodiscard]] Status check_manifest(const ServerManifest& manifest, const Range& range) const;
     void record(const Range& range, const ArchiveIntake& intake, Instant consistent_at);
@@ -50,7 +52,8 @@ class BaseBackupSession final : public BackupSession {
     std::uint64_t expected_bytes_;
     std::vector<Tablespace> tablespaces_;
     LogFacts log_;
-    std::optional<Lsn> kept_from_;  // by the log's slot, when there was one before
+    const LogTail* tail_ = nullptr;  // in context_; where the repository's log of this server ends
+    std::optional<Lsn> kept_from_;   // by the log's slot, when there was one before
     BackupFacts facts_;
 };
 
@@ -94,11 +97,28 @@ Result<BaseBackupSession::Range> BaseBackupSession::copy_files(ArchiveIntake& in
     return Range{start, end};
 }
 
+// A server that was put back to a copy has other bytes at the positions that the repository's log
+// has already: in the same log they could not be told apart. Nobody goes on from that log here any
+// more, and so its slot must not hold back the server's WAL.
+Status BaseBackupSession::choose_log() {
+    log_.identity = server_.system_identifier;
+    tail_ = context_.tail_of(server_.system_identifier);
+    if (tail_ != nullptr) {
+        const auto continuation = continue_wal(*connection_, server_, context_.tails);
+        if (continuation.ok() && continuation->other_history) {
+            const auto slot = log_slot_name(tail_->log_id);
+            ASB_TRY(const auto state, read_slot(*connection_, slot));
+            if (state) ASB_CHECK(drop_slot(*connection_, slot));
+            context_.keep_log = context_.keep_log || state;
+            tail_ = nullptr;
+        }
+    }
+    log_.log_id = tail_ == nullptr ? context_.new_log_id : tail_->log_id;
+    return {};
+}
+
 // The slot is there before the copy begins, so that nothing after the copy's end can get lost.
 Status BaseBackupSession::keep_log() {
-    const auto* tail = context_.tail_of(server_.system_identifier);
-    log_.log_id = tail == nullptr ? context_.new_log_id : tail->log_id;
-    log_.identity = server_.system_identifier;
     if (policy_ == SlotPolicy::never) return {};
     ASB_TRY(const auto state, read_slot(*connection_, log_slot_name(log_.log_id)));
     if (state) kept_from_ = state->restart;
@@ -111,9 +131,8 @@ Status BaseBackupSession::keep_log() {
 // no instant between two backups is lost. The latter as far as a slot has kept it.
 Lsn BaseBackupSession::wal_start(const Range& range) const {
     const auto start = segment_start(range.start.lsn, server_.wal_segment_bytes);
-    const auto* tail = context_.tail_of(server_.system_identifier);
-    if (tail == nullptr || tail->end.line != range.start.timeline) return start;
-    const auto from = segment_start(Lsn{tail->end.at}, server_.wal_segment_bytes);
+    if (tail_ == nullptr || tail_->end.line != range.start.timeline) return start;
+    const auto from = segment_start(Lsn{tail_->end.at}, server_.wal_segment_bytes);
     const bool kept = kept_from_ && segment_start(*kept_from_, server_.wal_segment_bytes) <= from;
     return kept ? std::min(from, start) : start;
 }
@@ -137,8 +156,9 @@ Status BaseBackupSession::copy_wal(const std::string& slot, const Range& range, 
     WalTrace trace(server_.wal_segment_bytes, segments.start, WalReader::Start::anywhere);
     ASB_CHECK(receive_wal(*connection_, slot, segments, sink, make_header, trace, context_.progress,
                           log_.consistent_at));
-    log_.ranges = {
-        {.line = segments.timeline, .start = segments.start.value, .end = segments.end.value}};
+    // Nothing gets over WAL of level minimal, so nobody needs what lies before it.
+    const auto first = std::max(segments.start, trace.minimal_until().value_or(Lsn{}));
+    log_.ranges = {{.line = segments.timeline, .start = first.value, .end = segments.end.value}};
     log_.consistent = LogPoint{segments.timeline, segments.end.value};
     log_.times = trace.times().totals();
     log_.times.covered_until = log_.times.newest_commit;
@@ -169,6 +189,7 @@ Status BaseBackupSession::check_manifest(const ServerManifest& manifest, const R
 Status BaseBackupSession::write_entries(EntrySink& sink) {
     ASB_ASSERT(connection_.has_value());
     connection_->take_warnings();
+    ASB_CHECK(choose_log());  // first: a refused question costs a session its temporary slots
     ASB_TRY(const std::string slot, create_temporary_slot(*connection_));
     ASB_CHECK(keep_log());
     ArchiveIntake intake(sink, context_.progress);

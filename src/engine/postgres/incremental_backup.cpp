@@ -40,6 +40,15 @@ class WalIntake {
         begin_line({change.branch.line, change.branch.at}, WalReader::Start::at_record);
         return {};
     }
+    // Why nobody could recover along what was taken; empty: one can.
+    [[nodiscard]] std::string hole() const {
+        const auto until = trace_->minimal_until();
+        return until ? fmt::format(
+                           "the server ran with wal_level=minimal at {}, and no recovery "
+                           "gets over what it wrote then",
+                           to_text(*until))
+                     : std::string();
+    }
     // Cuts off the record that is not complete.
     Status finish() { return end_line(trace_->boundary()); }
 
@@ -188,7 +197,10 @@ Status IncrementalSession::take(WalStream& stream, const WalStream::Event& event
     if (!event.wal.empty()) ASB_CHECK(intake.take(event.wal));
     context_.progress.add(event.wal.size());
     moment_.take(stream, event, intake.boundary());
-    return {};
+    const auto hole = intake.hole();
+    if (hole.empty()) return {};
+    gap_ = hole;
+    return fail(Code::database, "{}", hole);
 }
 
 // Goes on until a moment is known at the very end of what has come, as far as there is one.
@@ -220,7 +232,7 @@ Status IncrementalSession::write_entries(EntrySink& sink) {
         return intake.finish();
     };
     if (auto done = run(); !done.ok()) {
-        gap_ = stream->gap();
+        if (!gap_) gap_ = stream->gap();
         return done;
     }
     facts_.warnings = connection_.take_warnings();

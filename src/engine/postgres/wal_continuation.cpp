@@ -35,12 +35,13 @@ Result<std::string> read_wal(WalStream& stream, const LogPoint& from, std::uint6
 }
 
 // The bytes before the tail must be there, and be what they were: positions alone say nothing of a
-// server that was restored and went on writing over the same ones. Returns the gap.
-Result<std::string> prove_end(Connection& connection, const ServerIdentity& server,
-                              const LogTail& tail, const LogJoint& joint) {
+// server that was restored and went on writing over the same ones.
+Status prove_end(Connection& connection, const ServerIdentity& server,
+                 WalContinuation& continuation) {
+    const LogTail& tail = continuation.tail;
     ASB_TRY(const auto proof, parse_wal_proof(tail.tail));
-    if (proof.from.value >= tail.end.at) return std::string();
-    WalStream stream(connection, {}, joint);
+    if (proof.from.value >= tail.end.at) return {};
+    WalStream stream(connection, {}, continuation.joint);
     const auto bytes =
         read_wal(stream, {tail.end.line, proof.from.value}, tail.end.at - proof.from.value);
     if (!bytes.ok()) {
@@ -49,13 +50,16 @@ Result<std::string> prove_end(Connection& connection, const ServerIdentity& serv
         // the one before it may be gone by right. Then there is nothing to compare.
         const bool same_segment = segment_start(proof.from, server.wal_segment_bytes) ==
                                   segment_start(Lsn{tail.end.at}, server.wal_segment_bytes);
-        return same_segment ? *stream.gap() : std::string();
+        if (same_segment) continuation.gap = *stream.gap();
+        return {};
     }
-    if (to_hex(sha256(as_bytes(*bytes))) == proof.digest) return std::string();
-    return fmt::format(
+    if (to_hex(sha256(as_bytes(*bytes))) == proof.digest) return {};
+    continuation.other_history = true;
+    continuation.gap = fmt::format(
         "the server's WAL before {} is not what it was when {} was taken: it was "
         "restored from a copy",
         to_text(Lsn{tail.end.at}), tail.written_by);
+    return {};
 }
 
 }  // namespace
@@ -71,8 +75,8 @@ Result<WalContinuation> continue_wal(Connection& connection, const ServerIdentit
     continuation.tail = *tail;
     ASB_TRY(continuation.joint, join_log(connection, server, tail->end, tail->branches));
     continuation.gap = continuation.joint.gap;
-    if (!continuation.gap.empty()) return continuation;
-    ASB_TRY(continuation.gap, prove_end(connection, server, *tail, continuation.joint));
+    continuation.other_history = continuation.joint.other_history;
+    if (continuation.gap.empty()) ASB_CHECK(prove_end(connection, server, continuation));
     return continuation;
 }
 

@@ -127,6 +127,11 @@ Status WalFollower::take(WalStream::Event event) {
     }
     if (!event.wal.empty()) {
         ASB_CHECK(trace_->feed(event.wal));
+        if (const auto until = trace_->minimal_until())
+            return fail(Code::incomplete,
+                        "the server ran with wal_level=minimal at {}, and no recovery gets over "
+                        "what it wrote then",
+                        to_text(*until));
         bytes_ += as_text(event.wal);
     }
     moment_.take(*stream_, event, trace_->boundary());

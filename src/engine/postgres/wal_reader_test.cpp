@@ -115,6 +115,20 @@ TEST(WalReader, TellsOfRestorePointsAndTimelines) {
                             "timeline change 0/200128 to 0/200158 from 2 to 3"));
 }
 
+std::string parameters(std::uint32_t level) {
+    std::string five_others;
+    for (const std::uint32_t value : {100U, 8U, 10U, 0U, 64U}) five_others += le(value);
+    return main_data(five_others + le(level) + le(std::uint32_t{0}));
+}
+
+TEST(WalReader, TellsWhereTheServerBeganToLogTooLittle) {
+    WalPages pages(kBegin);
+    pages.add(WalPages::kXlog, 0x60, parameters(1));
+    pages.add(WalPages::kXlog, 0x60, parameters(0));
+    pages.add(WalPages::kXlog, 0x60, parameters(2));
+    EXPECT_THAT(read(pages).lines, ElementsAre("minimal level 0/200060 to 0/200098"));
+}
+
 TEST(WalReader, FindsTheMainDataBehindEveryOtherHeader) {
     const std::string image = "\x00\x10"s +
                               le(std::uint16_t{4}) +  // block 0: image, 4 bytes of data

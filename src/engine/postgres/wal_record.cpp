@@ -18,6 +18,7 @@ constexpr std::uint8_t kXact = 1;
 constexpr std::uint8_t kXlogKindMask = 0xf0;
 constexpr std::uint8_t kCheckpointShutdown = 0x00;
 constexpr std::uint8_t kSwitch = 0x40;
+constexpr std::uint8_t kParameterChange = 0x60;
 constexpr std::uint8_t kRestorePoint = 0x70;
 constexpr std::uint8_t kEndOfRecovery = 0x90;
 
@@ -42,6 +43,8 @@ constexpr std::size_t kRelationBytes = 12;
 constexpr std::size_t kBlockNumberBytes = 4;
 
 constexpr std::size_t kTimeBytes = 8;
+constexpr std::size_t kLevelAt = 20;  // in a change of parameters, after five others
+constexpr std::uint32_t kLevelMinimal = 0;
 constexpr std::size_t kTimelinesBytes = 16;  // eight bytes that are not wanted, and two timelines
 // PostgreSQL counts from 2000-01-01 00:00 UTC, which is this many microseconds after 1970.
 constexpr std::int64_t kEpochMicroseconds = 946'684'800'000'000;
@@ -144,6 +147,8 @@ Kind xlog_kind(std::uint8_t info) {
         case kCheckpointShutdown:
         case kEndOfRecovery:
             return Kind::timeline_change;  // unless it changes none
+        case kParameterChange:
+            return Kind::minimal_level;  // unless it is another one
         default:
             return Kind::other;
     }
@@ -156,6 +161,7 @@ Kind kind_of(const WalRecord& record) {
 
 std::size_t wanted_bytes(Kind kind) {
     if (kind == Kind::restore_point) return kTimeBytes + kRestorePointNameBytes;
+    if (kind == Kind::minimal_level) return kLevelAt + sizeof(std::uint32_t);
     return kind == Kind::timeline_change ? kTimelinesBytes : kTimeBytes;
 }
 
@@ -194,6 +200,10 @@ Status decode_wal_record(Bytes held, WalRecord& record) {
                                       record.resource_manager, record.info));
     if (record.kind == Kind::timeline_change) {
         take_timelines(*main, record);
+        return {};
+    }
+    if (record.kind == Kind::minimal_level) {
+        if (load_wal<std::uint32_t>(*main, kLevelAt) != kLevelMinimal) record.kind = Kind::other;
         return {};
     }
     record.time = time_in(*main);

@@ -1,12 +1,12 @@
 #pragma once
 // Why this exists: of the records in PostgreSQL's WAL a few tell what a recovery target can mean:
-// ends of transactions with their times, restore points, changes of the timeline. A pure parser of
-// one record, so that it can be fuzzed.
+// ends of transactions with their times, restore points, changes of the timeline and of what is
+// logged at all. A pure parser of one record, so that it can be fuzzed.
 //
 // Numbers: PostgreSQL's src/include/access/xlogrecord.h (record, its chain of headers),
 // access/rmgrlist.h (RM_XLOG_ID 0, RM_XACT_ID 1), catalog/pg_control.h (kinds of RM_XLOG_ID),
 // access/xact.h (kinds of RM_XACT_ID, times), access/xlog_internal.h (restore point, end of
-// recovery); the same in majors 15 to 18 as far as they are used here.
+// recovery, change of parameters); the same in majors 15 to 18 as far as they are used here.
 
 #include <string_view>
 
@@ -38,6 +38,7 @@ struct WalRecord {
         restore_point,    // `time`, `name`
         timeline_change,  // `timeline`, `previous_timeline`: the first record after a promotion
         log_switch,       // the rest of the segment is unused
+        minimal_level,    // from here on the WAL lacks what a copy needs (wal_level=minimal)
     };
     Kind kind = Kind::other;
     Lsn start;  // of the record itself: behind the page header when it begins a page

@@ -191,13 +191,17 @@ class ToldRecords final : public WalVisitor {
                 return "timeline change";
             case WalRecord::Kind::log_switch:
                 return "switch";
+            case WalRecord::Kind::minimal_level:
+                return "minimal level";
             case WalRecord::Kind::other:
                 break;
         }
         return "other";
     }
     static std::string detail(const WalRecord& record) {
-        if (record.kind == WalRecord::Kind::log_switch) return "";
+        if (record.kind == WalRecord::Kind::log_switch ||
+            record.kind == WalRecord::Kind::minimal_level)
+            return "";
         if (record.kind == WalRecord::Kind::timeline_change)
             return fmt::format(" from {} to {}", record.previous_timeline, record.timeline);
         return fmt::format(" at {}{}{}", to_iso8601_us(record.time), record.name.empty() ? "" : " ",

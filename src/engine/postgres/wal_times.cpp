@@ -152,6 +152,7 @@ LogTimes WalTimes::totals() const {
 void WalTimesCollector::on_record(const WalRecord& record) {
     if (record.is_commit()) take_commit(record);
     if (record.kind == WalRecord::Kind::restore_point) take_restore_point(record);
+    if (record.kind == WalRecord::Kind::minimal_level) minimal_until_ = record.end;
 }
 
 void WalTimesCollector::take_commit(const WalRecord& record) {

@@ -4,6 +4,7 @@
 // rows are kept beside the WAL as the archive's entry postgresql/wal/times.
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,8 @@ class WalTimesCollector final : public WalVisitor {
     }
     void on_record(const WalRecord& record) override;
     [[nodiscard]] const WalTimes& times() const { return times_; }
+    // Where the last record ends that says that the server wrote WAL of level minimal.
+    [[nodiscard]] std::optional<Lsn> minimal_until() const { return minimal_until_; }
     // What was collected since the last call.
     WalTimes take() {
         return std::exchange(times_, WalTimes{.segment_bytes = times_.segment_bytes});
@@ -65,6 +68,7 @@ class WalTimesCollector final : public WalVisitor {
     void take_commit(const WalRecord& record);
     void take_restore_point(const WalRecord& record);
     WalTimes times_;
+    std::optional<Lsn> minimal_until_;
 };
 
 // As the entry holds them; every line ends with a newline, places are 16 hex digits, times decimal

@@ -25,6 +25,7 @@ class WalTrace {
     // Where the record begins that ends at boundary(); 0: none.
     [[nodiscard]] std::uint64_t last_record() const;
     [[nodiscard]] const WalTimes& times() const { return collector_.times(); }
+    [[nodiscard]] std::optional<Lsn> minimal_until() const { return collector_.minimal_until(); }
     // What is known of the commits since the last call; for a trace that goes on for days.
     LogTimes take_totals() { return collector_.take().totals(); }
 
