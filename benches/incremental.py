@@ -20,7 +20,7 @@ class IncrementalBench:
     def __init__(self, folder, binary, rounds, megabytes):
         self.folder, self.binary, self.rounds = folder, binary, rounds
         self.repository = folder / "incremental"
-        self.server = PostgresServer.create(15, folder / "incremental-server", shared_buffers="512MB", max_wal_size="4GB")
+        self.server = PostgresServer.create(15, folder / "incremental-server", shared_buffers="512MB", max_wal_size="4GB", autovacuum="off")
         data.load(self.server, 0.3)
         self.environment = {
             "DATABASE_URL": self.server.url(via="socket"), "BACKUP_DIR": f"{self.repository}", "LOG_DIR": f"{folder}/log",
@@ -80,9 +80,13 @@ class IncrementalBench:
         """Of exactly the bytes of the range, from the server's files."""
         first, offset = self.server.sql("SELECT file_name, file_offset FROM pg_walfile_name_offset(%s)", parameters=(self.start,))[0]
         files = sorted(path for path in (self.server.data / "pg_wal").glob("0*") if len(path.name) == 24 and path.name >= first)
-        wal = b"".join(path.read_bytes() for path in files)[offset:offset + self.bytes]
-        done = subprocess.run(["igzip", "-1", "-c"], input=wal, stdout=subprocess.PIPE, check=True)
-        return len(done.stdout)
+        packed, left = self.folder / "wal.gz", self.bytes
+        with open(packed, "wb") as out, subprocess.Popen(["igzip", "-1", "-c"], stdin=subprocess.PIPE, stdout=out) as igzip:
+            for path in files:
+                piece = path.read_bytes()[offset:][:left]
+                igzip.stdin.write(piece)
+                offset, left = 0, left - len(piece)
+        return packed.stat().st_size
 
     def idle(self):
         """One after the other, with nothing written between them. Two that begin in one second wait for another name."""

@@ -20,8 +20,8 @@ struct LogTarget {
         time,      // what was committed at or before `time`
         position,  // what was committed by then: PostgreSQL, commit records that end at or before
                    // it; MongoDB, entries at or before it
-        limit,  // MongoDB: entries before it (mongorestore's --oplogLimit)
-        name,   // PostgreSQL: up to the restore point of that name
+        limit,     // MongoDB: entries before it (mongorestore's --oplogLimit)
+        name,      // PostgreSQL: up to the restore point of that name
     };
     Kind kind = Kind::latest;
     CommitTime time{};

@@ -1,5 +1,5 @@
 #pragma once
-// What tests of plans share: short ways to say what a repository holds.
+// Why this exists: tests of plans say in few words what a repository holds.
 
 #include <string>
 #include <utility>
