@@ -134,11 +134,11 @@ std::string newest_link(const Catalog& catalog, const std::string& base, std::ui
                         std::optional<CommitTime> time) {
     for (auto entry = catalog.entries.rbegin(); entry != catalog.entries.rend(); ++entry) {
         const auto& manifest = entry->manifest;
-        const bool fits = entry->state == CatalogEntry::State::ok &&
-                          manifest.type == BackupType::incremental && manifest.log &&
-                          manifest.log->facts.end().at <= at &&
-                          (!time || manifest.started_at <= *time);
-        if (!fits) continue;
+        const bool is_link = entry->state == CatalogEntry::State::ok &&
+                             manifest.type == BackupType::incremental && manifest.log;
+        if (!is_link) continue;
+        const bool is_late = time ? manifest.started_at > *time : manifest.log->facts.end().at > at;
+        if (is_late) continue;
         const auto* first = chain_base(catalog, entry->name);
         if (first != nullptr && first->name == base) return entry->name;
     }

@@ -43,8 +43,9 @@ Result<ChainReading> choose_chain_reading(const OpsContext& context, const FileC
 Status read_chain_into(const OpsContext& context, const FileChain& chain,
                        const ChainReading& reading, RestoreSession& session);
 
-// The newest incremental backup in the chain of `base` whose log ends at or before `at` and that,
-// with `time`, began at or before it; `base` when there is none.
+// The newest incremental backup in the chain of `base` that began at or before `time`, or, without
+// a time, whose log ends at or before `at`; `base` when there is none. (A plan to an instant may
+// end before an idle stretch of the log, while the logs of the application went on.)
 std::string newest_link(const Catalog& catalog, const std::string& base, std::uint64_t at,
                         std::optional<CommitTime> time);
 

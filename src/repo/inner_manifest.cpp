@@ -132,8 +132,9 @@ Result<std::vector<InnerEntry>> parse_inner_manifest(std::string_view text, std:
 }
 
 void EntryDigest::begin(std::string_view name) {
-    const bool of_data_directory =
-        name.starts_with("postgresql/base/") || name.starts_with("postgresql/tablespaces/");
+    const bool of_data_directory = name.starts_with("postgresql/base/") ||
+                                   name.starts_with("postgresql/tablespaces/") ||
+                                   name.starts_with("postgresql/wal-ranges/");
     cheap_ = of_data_directory && name != "postgresql/base/backup_manifest";
     crc_ = 0;
 }

@@ -74,8 +74,8 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     for NAME in ${INCREMENTAL:-}; do
     BODY=$(ls "$NAME".tar*) ITERATIONS=$(grep -o '"iterations":[0-9]*' "$NAME.manifest.json" | cut -d: -f2)
     mkdir "$TARGET/$NAME" && case "$BODY" in *.tar.gz*) decrypt | gzip -d | tar -x -C "$TARGET/$NAME" ;; *) decrypt | tar -x -C "$TARGET/$NAME" ;; esac
-    find "$TARGET/$NAME/postgresql/wal" -name '*.history' -exec cp {} "$TARGET/postgresql/base/pg_wal/" \;
-    for PIECE in "$TARGET/$NAME"/postgresql/wal/????????????????????????*; do
+    find "$TARGET/$NAME/postgresql/wal-ranges" -name '*.history' -exec cp {} "$TARGET/postgresql/base/pg_wal/" \;
+    for PIECE in "$TARGET/$NAME"/postgresql/wal-ranges/????????????????????????*; do
     FILE=$(basename "$PIECE") SIZE=$(grep -o '"wal_segment_bytes":[0-9]*' "$NAME.manifest.json" | cut -d: -f2)
     case "$FILE" in *.*) OFFSET=$((0x${FILE#*.})) ;; *) OFFSET=0 ;; esac
     SEGMENT=$TARGET/postgresql/base/pg_wal/${FILE%%.*}

@@ -55,15 +55,13 @@ def fetching(folder):
 
 
 @contextlib.contextmanager
-def recovered(product, folder, *target, major=15, restore=None, **settings):
-    """Restores to `target` and starts a server there, with what the restore said as `.report`. `restore`: who
-    runs the product, as Product.run does."""
+def recovered(product, folder, *target, major=15, **settings):
+    """Restores to `target` and starts a server there, with what the restore said as `.report`."""
     data = folder / "data"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     folder.chmod(0o755)
-    run = restore or product.run
-    report = run("restore", *target, "--target-dir", data, "--json").json()
+    report = product.run("restore", *target, "--target-dir", data, "--json").json()
     with PostgresServer.on(major, data, folder, max_prepared_transactions=20, **settings) as server:
         wait_until_promoted(server)
         check_nothing_stays(server)
@@ -81,4 +79,5 @@ def check_nothing_stays(server):
 
 
 def leftovers(server):
-    return fetching(server.data) + [str(path) for path in (server.data / SOURCE, server.data / "pg_wal" / PREFETCHED) if path.exists()]
+    places = (server.data / SOURCE, server.data / "pg_wal" / PREFETCHED)
+    return fetching(server.data) + [str(path) for path in places if path.exists()]

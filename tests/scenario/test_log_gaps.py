@@ -5,12 +5,12 @@ chain that is shown as restorable and is not."""
 import shutil
 
 import pytest
-from lib.log_writer import LogWriter, assert_is, instant_text
-from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer, hand_over
+from lib.log_writer import LogWriter
+from lib.postgres import PostgresServer, hand_over
 from lib.product import Product
 from lib.recovered import back_up, names, recovered, remove, wait_until_promoted, windows
 
-INCOMPLETE, UNREACHABLE = 3, 8
+INCOMPLETE = 3
 KEEPING = {"wal_keep_size": "1GB", "max_prepared_transactions": 20}
 # What no slot keeps goes with the next checkpoint.
 FORGETFUL = {**KEEPING, "wal_keep_size": "0", "max_wal_size": "32MB", "min_wal_size": "32MB"}
@@ -87,7 +87,7 @@ class Story:
         assert parent is None or said["parent"] == parent
         return said
 
-    def chain_holds(self, *also):
+    def chain_holds(self):
         """Incremental backups go on from here, and the newest instant restores to what the server has now."""
         self.write()
         self.goes_on()
@@ -99,7 +99,6 @@ class Story:
         """Both ends of every window that is shown resolve to a stop in the log itself."""
         for window in windows(self.product):
             for instant in (window["from"], window["to"]):
-                self.product.run("explain", instant)
                 self.product.run("restore", "--target-time", instant, "--dry-run", "--target-dir", self.folder / "dry")
 
 
@@ -112,19 +111,29 @@ def leftovers(product):
 
 
 @pytest.fixture
-def story(template, tmp):
-    """On a server that keeps its WAL."""
-    made = Story(template, tmp)
-    yield made
-    made.end()
+def begin(template, tmp):
+    """Begins the story of a test, on a server with these settings."""
+    begun = []
+
+    def make(**settings):
+        begun.append(Story(template, tmp, **settings))
+        return begun[-1]
+
+    yield make
+    for one in begun:
+        one.end()
 
 
 @pytest.fixture
-def forgetful(template, tmp):
+def story(begin):
+    """On a server that keeps its WAL."""
+    return begin()
+
+
+@pytest.fixture
+def forgetful(begin):
     """On a server that removes its WAL as soon as it may."""
-    made = Story(template, tmp, **FORGETFUL)
-    yield made
-    made.end()
+    return begin(**FORGETFUL)
 
 
 def our_slot(server):
@@ -153,13 +162,12 @@ def test_a_slot_that_somebody_dropped_is_made_again_while_the_wal_is_there(story
     story.chain_holds()
 
 
-def test_a_slot_is_lost_when_it_would_keep_too_much(template, tmp):
-    story = Story(template, tmp, **FORGETFUL, max_slot_wal_keep_size="32MB")
+def test_a_slot_is_lost_when_it_would_keep_too_much(begin):
+    story = begin(**FORGETFUL, max_slot_wal_keep_size="32MB")
     forget_wal(story.server)
     assert story.server.value("SELECT wal_status FROM pg_replication_slots") == "lost"
     story.promoted("the server has already removed the WAL at ")
     assert story.server.value("SELECT wal_status FROM pg_replication_slots") == "reserved"
-    story.end()
 
 
 def test_another_server_is_another_log(story):
@@ -170,12 +178,12 @@ def test_another_server_is_another_log(story):
     story.promoted("the backups in the repository are of the system ")
 
 
-def test_a_server_that_was_put_back_to_a_copy_and_went_on_writing_is_noticed(story):
-    """The same timeline, the same positions, other bytes."""
+def put_back(story, meanwhile):
+    """The server is a copy of before `meanwhile`, which was backed up."""
     story.server.stop()
     shutil.copytree(story.server.data, story.folder / "yesterday", symlinks=True)
     story.server.start()
-    story.write()
+    meanwhile()
     story.goes_on()
     story.before = names(story.product)
     story.server.stop()
@@ -183,24 +191,39 @@ def test_a_server_that_was_put_back_to_a_copy_and_went_on_writing_is_noticed(sto
     (story.folder / "yesterday").rename(story.server.data)
     hand_over(story.server.data)
     story.server.start()
+
+
+def check_other_log(story, before):
+    """What was, and what the server writes now, are two logs: no plan leads from one into the other. The slot of
+    the first holds nothing back any more."""
+    old, new = story.product.run("list", "--json").json()["chains"]
+    assert old["windows"] == before and len(new["windows"]) == 1
+    assert our_slot(story.server).endswith(new["log"])
+
+
+def test_a_server_that_was_put_back_to_a_copy_and_went_on_writing_is_noticed(story):
+    """The same timeline, the same positions, other bytes."""
+    put_back(story, meanwhile=story.write)
+    before = windows(story.product)
     for _ in range(20):
         story.server.sql("INSERT INTO numbered SELECT max(n) + 100 FROM numbered", "app")
     story.promoted("is not what it was when")
+    check_other_log(story, before)
 
 
 def test_a_server_that_was_put_back_to_a_copy_and_is_behind_is_noticed(forgetful):
-    forgetful.server.stop()
-    shutil.copytree(forgetful.server.data, forgetful.folder / "yesterday", symlinks=True)
-    forgetful.server.start()
-    forget_wal(forgetful.server)
-    forgetful.goes_on()
-    forgetful.before = names(forgetful.product)
-    forgetful.server.stop()
-    shutil.rmtree(forgetful.server.data)
-    (forgetful.folder / "yesterday").rename(forgetful.server.data)
-    hand_over(forgetful.server.data)
-    forgetful.server.start()
+    put_back(forgetful, meanwhile=lambda: forget_wal(forgetful.server))
+    before = windows(forgetful.product)
     forgetful.promoted("before the last backup's end at")
+    check_other_log(forgetful, before)
+
+
+def test_a_full_backup_of_a_server_that_was_put_back_to_a_copy_begins_another_log(forgetful):
+    put_back(forgetful, meanwhile=lambda: forget_wal(forgetful.server))
+    before = windows(forgetful.product)
+    back_up(forgetful.product, "full")
+    forgetful.chain_holds()
+    check_other_log(forgetful, before)
 
 
 def test_a_server_that_was_restored_to_an_earlier_moment_is_noticed(story):
@@ -315,20 +338,17 @@ def test_without_the_full_backup_a_new_one_begins(story):
     story.promoted("no backup")
 
 
-def test_wal_level_minimal_is_refused_with_what_to_set(template, tmp):
-    story = Story(template, tmp)
+def test_wal_level_minimal_is_refused_with_what_to_set(story):
     story.server.sql(f"SELECT pg_drop_replication_slot('{our_slot(story.server)}')")
     story.server.stop()
     story.server.settings |= {"wal_level": "minimal", "max_wal_senders": 0}
     story.server.start()
     refused = story.product.run("backup", "--type", "incremental", expect=6)
     assert "max_wal_senders" in refused.err and "hint:" in refused.err
-    story.end()
 
 
-def test_wal_that_was_written_at_level_minimal_is_a_gap(template, tmp):
+def test_wal_that_was_written_at_level_minimal_is_a_gap(story):
     """What was loaded meanwhile is not in the WAL."""
-    story = Story(template, tmp)
     story.server.sql(f"SELECT pg_drop_replication_slot('{our_slot(story.server)}')")
     story.server.stop()
     story.server.settings |= {"wal_level": "minimal", "max_wal_senders": 0}
@@ -338,11 +358,9 @@ def test_wal_that_was_written_at_level_minimal_is_a_gap(template, tmp):
     story.server.settings |= {"wal_level": "replica", "max_wal_senders": 10}
     story.server.start()
     story.promoted("wal_level")
-    story.end()
 
 
-def test_slots_are_kept_as_the_setting_says(template, tmp):
-    story = Story(template, tmp)
+def test_slots_are_kept_as_the_setting_says(story):
     slot = our_slot(story.server)
     kept = story.server.value("SELECT restart_lsn::text FROM pg_replication_slots")
     story.write()
@@ -357,7 +375,6 @@ def test_slots_are_kept_as_the_setting_says(template, tmp):
     story.product.run("backup", "--type", "full", env={"POSTGRES_SLOT": "on"})
     assert our_slot(story.server) == slot
     story.chain_holds()
-    story.end()
 
 
 def test_a_full_backup_closes_the_log_so_that_a_window_goes_on_over_it(forgetful):

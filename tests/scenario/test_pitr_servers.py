@@ -126,9 +126,8 @@ def test_a_repository_that_has_moved_away_ends_the_recovery_which_goes_on_when_i
         goes_on_to_the_target(chain15, data, tmp)
 
 
-@pytest.mark.parametrize("which", [1, 2])
-def test_a_damaged_object_ends_the_recovery_where_it_is_needed(chain15, tmp, which):
-    *_, body = sorted(chain15.product.repository.glob("*.tar.gz.enc"))[: which + 1]
+def test_a_damaged_object_ends_the_recovery_where_it_is_needed(chain15, tmp):
+    *_, body = sorted(chain15.product.repository.glob("*.tar.gz.enc"))
     whole = body.read_bytes()
     with restored(chain15, tmp) as data:
         body.write_bytes(whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :])
@@ -140,11 +139,10 @@ def test_a_damaged_object_ends_the_recovery_where_it_is_needed(chain15, tmp, whi
 
 
 @pytest.mark.parametrize("change", [
-    lambda text: b"",
     lambda text: text[: len(text) // 2],
     lambda text: text.replace(b'"cipher_key":"', b'"cipher_key":"00')[:-4],
     lambda text: None,
-], ids=["empty", "half", "wrong", "gone"])
+], ids=["half", "wrong", "gone"])
 def test_without_its_source_the_recovery_ends(chain15, tmp, change):
     with restored(chain15, tmp) as data:
         source = data / SOURCE
@@ -157,7 +155,7 @@ def test_without_its_source_the_recovery_ends(chain15, tmp, change):
         goes_on_to_the_target(chain15, data, tmp)
 
 
-@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_server_that_is_ended_in_the_middle_of_its_recovery_goes_on_when_it_is_started_again(chain15, tmp, how):
     with restored(chain15, tmp) as data:
         server = PostgresServer(15, tmp, data=data, settings={"max_prepared_transactions": 20})
@@ -190,7 +188,7 @@ def test_a_killed_server_leaves_nobody_who_waits_for_it(tmp):
         wait_until_nobody_fetches(data)
 
 
-@pytest.mark.parametrize("action, step", [("kill", 1), ("eio", 1), ("enospc", 2)])
+@pytest.mark.parametrize("action, step", [("kill", 1), ("enospc", 1)])
 def test_a_process_that_fetches_and_ends_too_often_ends_the_recovery(chain15, tmp, action, step):
     with restored(chain15, tmp) as data:
         never_promotes(data, tmp, armed(step, action, "fetch.file"))

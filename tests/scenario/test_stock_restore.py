@@ -6,6 +6,7 @@ import shutil
 import pytest
 from lib import cluster
 from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer, hand_over
+from lib.processes import wait_until
 from lib.product import Product
 from lib.stock_recipe import StockRestore
 
@@ -86,7 +87,7 @@ def test_the_note_alone_goes_on_over_incremental_backups(product, tmp):
             out, err = stock.run(ALL, name, target, product.key, options, INCREMENTAL=" ".join(later))
             assert "server started" in out
             assert err == ""
-            assert server.value("SELECT pg_is_in_recovery()") is False
+            wait_until(lambda: server.value("SELECT pg_is_in_recovery()") is False, "the end of recovery")
             assert server.value("SELECT string_agg(n || ':' || c, ' ' ORDER BY n) FROM "
                                 "(SELECT n, count(*) AS c FROM numbers GROUP BY n) AS counted") == "0:1000 1:1000 2:1000"
         finally:

@@ -2,6 +2,7 @@
 // Why this exists: the tests of incremental backups of logs take a chain of them over a real folder
 // and compare what comes back with that folder.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <memory>
@@ -49,7 +50,7 @@ struct Chain {
         backups.push_back(std::move(sink));
         return *backups.back();
     }
-    Result<std::optional<std::string>> entry_before(const std::string& name) const {
+    [[nodiscard]] Result<std::optional<std::string>> entry_before(const std::string& name) const {
         const auto& entries = backups.back()->entries;
         const auto found = entries.find(name);
         if (found == entries.end()) return std::optional<std::string>();
@@ -97,9 +98,10 @@ struct Chain {
         const auto place = restored.at("logs") + temp.at("log");
         EXPECT_EQ(names_in(place), names_in(temp.at("log")));
         for (const auto& name : names_in(temp.at("log"))) {
-            const auto before = stat_of(log(name)), after = stat_of(place + "/" + name);
+            const auto before = stat_of(log(name)),
+                       after = stat_of(fmt::format("{}/{}", place, name));
             if (S_ISLNK(before.st_mode)) continue;
-            EXPECT_EQ(text_of(place + "/" + name), text_of(log(name))) << name;
+            EXPECT_EQ(text_of(fmt::format("{}/{}", place, name)), text_of(log(name))) << name;
             EXPECT_EQ(after.st_mode, before.st_mode) << name;
             EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec) << name;
             EXPECT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec) << name;

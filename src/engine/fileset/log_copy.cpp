@@ -1,6 +1,15 @@
 #include "engine/fileset/log_copy.hpp"
 
 namespace asb::fileset {
+namespace {
+
+// Whether the open file still holds what is known of it.
+Result<bool> holds(int fd, const LogPosition& known, const std::string& path) {
+    ASB_TRY(const auto mark, LogMark::of_file(fd, known.size, path));
+    return mark.digest() == *known.mark;
+}
+
+}  // namespace
 
 const LogPosition* LogCopy::known(const Found& found, const struct stat& info) const {
     if (!known_) return nullptr;
@@ -20,8 +29,12 @@ Result<ReadOutcome> LogCopy::store(const Found& found, int fd, const struct stat
                                    const Fill& fill, EntrySink& sink) {
     const auto* before = known(found, info);
     if (before != nullptr && is_untouched(*before, found.name, info)) {
-        keep(*before);
-        return ReadOutcome{};
+        // A file system's clock ticks so slowly that a log may be written anew within one tick.
+        ASB_TRY(const bool rests, holds(fd, *before, found.path));
+        if (rests) {
+            keep(*before);
+            return ReadOutcome{};
+        }
     }
     if (before != nullptr) {
         ASB_TRY(auto outcome, store_piece(found, fd, *before, fill, sink));
@@ -46,10 +59,7 @@ Result<ReadOutcome> LogCopy::store_piece(const Found& found, int fd, const LogPo
     taking.position.from = known.name;
     taking.position.has_piece = true;
     taking.from.offset = known.size;
-    taking.from.is_unchanged = [&]() -> Result<bool> {
-        ASB_TRY(const auto mark, LogMark::of_file(fd, known.size, found.path));
-        return mark.digest() == *known.mark;
-    };
+    taking.from.is_unchanged = [&] { return holds(fd, known, found.path); };
     ASB_TRY(taking.mark, LogMark::of_file(fd, known.size, found.path));
     EntryHeader header;
     header.name = piece_name(found.name, known.size);

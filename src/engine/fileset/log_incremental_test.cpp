@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -198,6 +199,24 @@ TEST(IncrementalLogs, DoesNotGoOnFromALogThatWasNotStoredWhole) {
     chain.expect_same();
 }
 
+TEST(IncrementalLogs, DoesNotGoOnFromALogThatWasRewrittenInItsMiddleWhileItWasRead) {
+    const TempFolder temp;
+    Chain chain(temp);
+    const auto path = chain.write("app.log", std::string(kWholeReadBytesMax + 10'000, 'x'));
+    chain.hook = [&](ReadStep step, const std::string&) {
+        if (step != ReadStep::block_stored) return;
+        const auto fd = open_file(path, O_WRONLY);
+        ASSERT_TRUE(pwrite_all(fd.value().get(), as_bytes("y"), kMiB, path).ok());
+    };
+    chain.full();
+    EXPECT_THAT(chain.facts.incomplete, ElementsAre(HasSubstr("changed while it was being read")));
+    chain.hook = {};
+    append(path, "more\n");
+    chain.incremental();
+    EXPECT_TRUE(chain.backups.back()->entries.count(stored_as("logs", path)));
+    chain.expect_same();
+}
+
 TEST(IncrementalLogs, StreamsAPieceThatIsLargerThanTheMemoryBound) {
     const TempFolder temp;
     Chain chain(temp);
@@ -304,6 +323,67 @@ TEST(IncrementalLogs, TakesNoConfigurationAndNoCertificates) {
     ASSERT_TRUE(session.value()->write_entries(sink).ok());
     EXPECT_THAT(sink.order,
                 ElementsAre(stored_as("logs", chain.log("app.log")), std::string(kPositionsName)));
+}
+
+// What may happen to a folder of logs between two backups, at random. No line is written twice.
+class History {
+  public:
+    History(const Chain& chain, unsigned seed) : chain_(chain), random_(seed) {}
+
+    void step() {
+        const auto name = fmt::format("{}.log", pick(4));
+        const auto path = chain_.log(name);
+        const bool is_there = exists(path);
+        switch (is_there ? pick(7) : 0) {
+            case 0:
+            case 1:
+                if (!is_there) chain_.write(name, "");
+                return append(path, line());
+            case 2:
+                return rename_to(path, path + ".1");
+            case 3:  // copytruncate
+                chain_.write(name + ".1", text_of(path));
+                chain_.write(name, pick(2) == 0 ? "" : line());
+                return;
+            case 4:
+                unlink(path.c_str());
+                return;
+            case 5:
+                chain_.write(name, line() + line());
+                return;
+            default:
+                unlink((path + ".2").c_str());
+                ASSERT_EQ(::link(path.c_str(), (path + ".2").c_str()), 0);
+        }
+    }
+
+    unsigned pick(unsigned count) { return static_cast<unsigned>(random_() % count); }
+
+  private:
+    std::string line() {
+        const auto size = pick(3) == 0 ? 3 * kMarkBytes : pick(100);
+        return fmt::format("{} {}\n", ++lines_, std::string(size, 'x'));
+    }
+
+    const Chain& chain_;
+    std::mt19937 random_;
+    unsigned lines_ = 0;
+};
+
+TEST(IncrementalLogs, GiveBackAfterAnyHistoryWhatAFullBackupWould) {
+    constexpr unsigned kHistories = 5, kBackups = 6, kStepsMax = 8;
+    for (unsigned seed = 1; seed <= kHistories; ++seed) {
+        SCOPED_TRACE(seed);
+        const TempFolder temp;
+        Chain chain(temp);
+        History history(chain, seed);
+        for (unsigned backup = 0; backup < kBackups; ++backup) {
+            for (auto steps = history.pick(kStepsMax); steps != 0; --steps) history.step();
+            chain.take(backup == 0);
+            chain.expect_same();
+            ASSERT_FALSE(HasFailure());
+        }
+    }
 }
 
 }  // namespace

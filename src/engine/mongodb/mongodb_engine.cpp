@@ -7,6 +7,7 @@
 #include "engine/mongodb/incremental_session.hpp"
 #include "engine/mongodb/layout.hpp"
 #include "engine/mongodb/mongodb_check.hpp"
+#include "engine/mongodb/oplog_check.hpp"
 #include "engine/mongodb/oplog_follower.hpp"
 #include "engine/mongodb/oplog_search.hpp"
 #include "engine/mongodb/restore_entry.hpp"
@@ -45,6 +46,10 @@ class MongodbEngine final : public Engine {
     std::vector<CheckLine> check(StopToken stop) override { return check_mongodb(settings_, stop); }
     Result<std::unique_ptr<BackupSession>> open_session(SessionContext context) override {
         return open_mongodb_dump(settings_, context);
+    }
+    std::vector<CheckLine> check_log(const std::vector<LogTail>& tails,
+                                     const StopToken& stop) override {
+        return check_mongodb_log(settings_, tails, stop);
     }
     [[nodiscard]] bool has_log() const override { return true; }
     Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context) override {

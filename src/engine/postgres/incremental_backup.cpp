@@ -35,7 +35,7 @@ class WalIntake {
     Status change_line(const LogLineChange& change) {
         ASB_CHECK(end_line(Lsn{change.branch.at}));
         ASB_CHECK(push_small_entry(
-            sink_, fmt::format("{}/{}", kWalFolder, history_file_name(change.branch.line)),
+            sink_, fmt::format("{}/{}", kWalRangesFolder, history_file_name(change.branch.line)),
             change.history));
         begin_line({change.branch.line, change.branch.at}, WalReader::Start::at_record);
         return {};
@@ -221,8 +221,8 @@ Status IncrementalSession::write_entries(EntrySink& sink) {
     connection_.take_warnings();
     ASB_TRY(const auto stream, open_stream());
     WalIntake intake(sink, server_.wal_segment_bytes, tail_.end, start_kind(tail_.tail));
-    ASB_CHECK(
-        sink.begin({.name = std::string(kWalFolder), .type = EntryType::folder, .mode = 0700}));
+    ASB_CHECK(sink.begin(
+        {.name = std::string(kWalRangesFolder), .type = EntryType::folder, .mode = 0700}));
     ASB_CHECK(sink.end());
     CommitTime covered{};
     const auto run = [&]() -> Status {

@@ -13,6 +13,8 @@ namespace asb {
 inline constexpr std::string_view kBaseFolder = "postgresql/base";
 inline constexpr std::string_view kTablespacesFolder = "postgresql/tablespaces";
 inline constexpr std::string_view kWalFolder = "postgresql/wal";
+// Of an incremental backup: ranges of WAL, whose every record has a check sum of its own.
+inline constexpr std::string_view kWalRangesFolder = "postgresql/wal-ranges";
 
 // `next` and `ledger` are borrowed and must outlive it.
 class RehomingSink final : public EntrySink {

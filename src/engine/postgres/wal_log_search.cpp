@@ -108,7 +108,7 @@ std::size_t first_beyond(const WalTimes& times, const LogTarget& target) {
 }  // namespace
 
 std::string wal_times_entry(std::uint32_t timeline) {
-    return fmt::format("{}/times.{}", kWalFolder, line_text(timeline));
+    return fmt::format("{}/times.{}", kWalRangesFolder, line_text(timeline));
 }
 
 Result<LogPoint> wal_search_start(std::string_view text, const LogTarget& target,

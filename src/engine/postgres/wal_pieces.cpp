@@ -23,15 +23,16 @@ std::optional<std::uint32_t> parse_hex(std::string_view text) {
 
 std::string wal_piece_name(std::uint32_t timeline, Lsn start, std::uint64_t segment_bytes) {
     const auto name =
-        fmt::format("{}/{}", kWalFolder, wal_file_name(timeline, start, segment_bytes));
+        fmt::format("{}/{}", kWalRangesFolder, wal_file_name(timeline, start, segment_bytes));
     const auto offset = start.value % segment_bytes;
     return offset == 0 ? name : fmt::format("{}.{:08X}", name, offset);
 }
 
 std::optional<WalPieceName> parse_wal_piece_name(std::string_view name,
                                                  std::uint64_t segment_bytes) {
-    if (!name.starts_with(kWalFolder)) return std::nullopt;
-    name.remove_prefix(kWalFolder.size());
+    const bool is_range = name.starts_with(kWalRangesFolder);
+    if (!is_range && !name.starts_with(kWalFolder)) return std::nullopt;
+    name.remove_prefix(is_range ? kWalRangesFolder.size() : kWalFolder.size());
     const bool whole = name.size() == 1 + kSegmentNameDigits;
     if (!name.starts_with('/') || (!whole && name.size() != 2 + kSegmentNameDigits + kOffsetDigits))
         return std::nullopt;

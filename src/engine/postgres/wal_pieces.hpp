@@ -14,11 +14,11 @@ namespace asb {
 // A piece never holds more: the size of an ordinary segment, and memory is bounded by it.
 inline constexpr std::uint64_t kWalPieceBytesMax = 16 * kMiB;
 
-// "postgresql/wal/000000010000000000000002" for a piece that begins a segment, else with the offset
-// within it: "postgresql/wal/000000010000000000000002.00A3F000".
+// "postgresql/wal-ranges/000000010000000000000002" for a piece that begins a segment, else with the
+// offset within it: "postgresql/wal-ranges/000000010000000000000002.00A3F000".
 std::string wal_piece_name(std::uint32_t timeline, Lsn start, std::uint64_t segment_bytes);
 
-// What such a name says; nullopt for any other.
+// What such a name says, or that of a whole segment below "postgresql/wal"; nullopt for any other.
 struct WalPieceName {
     std::uint32_t timeline = 0;
     Lsn start;

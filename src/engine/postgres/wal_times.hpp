@@ -1,7 +1,7 @@
 #pragma once
 // Why this exists: to find the record at which a recovery to an instant must stop, nobody should
 // have to read all WAL again. While WAL passes, a row a segment says which commits it holds; the
-// rows are kept beside the WAL as the archive's entry postgresql/wal/times.
+// rows are kept beside the WAL as the archive's entry postgresql/wal-ranges/times.<timeline>.
 
 #include <deque>
 #include <optional>
