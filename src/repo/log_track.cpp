@@ -40,10 +40,12 @@ void LogTrack::find_segments(std::uint32_t line) {
 void LogTrack::find_items() {
     for (const auto& segment : segments_) {
         if (segment.first > segment.last) continue;  // branches that contradict each other
-        const auto spans = std::ranges::equal_range(log_.spans, segment.line, {}, &LogSpan::line);
-        for (const auto& span : spans)
-            if (span.start <= segment.last && span.end >= segment.first)
-                items_.push_back(static_cast<std::uint32_t>(&span - log_.spans.data()));
+        // clang 14 does not compile ranges::equal_range of this library.
+        const auto first = std::ranges::lower_bound(log_.spans, segment.line, {}, &LogSpan::line);
+        const auto last = std::ranges::upper_bound(log_.spans, segment.line, {}, &LogSpan::line);
+        for (auto span = first; span != last; ++span)
+            if (span->start <= segment.last && span->end >= segment.first)
+                items_.push_back(static_cast<std::uint32_t>(span - log_.spans.begin()));
     }
 }
 
