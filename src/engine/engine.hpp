@@ -213,16 +213,18 @@ class Engine {
     // The entry of an incremental backup that says where in its range of this line a search may
     // begin, and what its text says of `target`: a place at or after `from`. Here: there is none.
     [[nodiscard]] virtual std::string log_index_entry(std::uint32_t line) const;
-    virtual Result<LogPoint> search_start(std::string_view index, const LogTarget& target,
-                                          const LogPoint& from) const;
+    [[nodiscard]] virtual Result<LogPoint> search_start(std::string_view index,
+                                                        const LogTarget& target,
+                                                        const LogPoint& from) const;
     // Whether the server of a restored copy fetches its log itself (Recovery::fetch_command);
     // otherwise the restore pushes it (RestoreSession::begin_slice).
     [[nodiscard]] virtual bool fetches_log() const { return false; }
     // The files that such a server asks for, and ranges of the log as those files. `facts`: of a
     // manifest of this engine. Here: `usage`.
-    virtual Result<std::unique_ptr<LogFileNames>> log_file_names(const Json& facts) const;
-    virtual Result<std::unique_ptr<LogFiles>> make_log_files(const Json& facts,
-                                                             LogFilesOptions options) const;
+    [[nodiscard]] virtual Result<std::unique_ptr<LogFileNames>> log_file_names(
+        const Json& facts) const;
+    [[nodiscard]] virtual Result<std::unique_ptr<LogFiles>> make_log_files(
+        const Json& facts, LogFilesOptions options) const;
     // Where in the log the data of this entry of an archive begins; nullopt for an entry that holds
     // no log. MongoDB, whose entries follow each other without saying where they are: line 0 and 0.
     [[nodiscard]] virtual std::optional<LogPoint> log_entry(std::string_view name,
@@ -231,7 +233,7 @@ class Engine {
     [[nodiscard]] virtual std::string_view log_object_entry() const { return {}; }
     // A position as this database's people write it ("0/2000028", "1795379725:3"), and back. `line`
     // of what is parsed is 0: not said. Here: `usage`, and the numbers.
-    virtual Result<LogPoint> parse_position(std::string_view text) const;
+    [[nodiscard]] virtual Result<LogPoint> parse_position(std::string_view text) const;
     [[nodiscard]] virtual std::string position_text(const LogPoint& point) const;
     // `facts` is what the backup's manifest holds of this engine. Refuses what open_restore would
     // refuse: a target that is not empty (`refused`), a missing server installation (`database`),
