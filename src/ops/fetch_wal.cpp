@@ -142,7 +142,7 @@ Status end_recovery(const FetchOptions& options) {
 }
 
 int give_up(const Error& error) {
-    std::fprintf(stderr, "auth-service-backup: %s\n", to_text(error).c_str());
+    static_cast<void>(std::fprintf(stderr, "auth-service-backup: %s\n", to_text(error).c_str()));
     return kGiveUp + exit_status(error.code);
 }
 

@@ -147,9 +147,9 @@ void leave_the_server() {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    static_cast<void>(signal(SIGTERM, SIG_DFL));
+    static_cast<void>(signal(SIGINT, SIG_IGN));
+    static_cast<void>(signal(SIGHUP, SIG_IGN));
 }
 
 [[noreturn]] void run_child(const FeederPlaces& places, const Drivers& drivers, UniqueFd lock,

@@ -167,7 +167,7 @@ Status search(const OpsContext& context, ResolvedRecovery& resolved) {
     }
     resolved.found = search->found();
     if (resolved.found.first_out || plan.beyond.empty()) return {};
-    const auto named = name_first_out(context, resolved, *search);
+    auto named = name_first_out(context, resolved, *search);
     if (named || named.error().code == Code::interrupted) return named;
     // What comes after the stop is only for the report: damage there is no reason not to go back.
     context.log.warning("the first transaction left out cannot be named: {}", named.error().fact);

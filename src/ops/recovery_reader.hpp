@@ -19,18 +19,18 @@ class RecoveryReader {
     ~RecoveryReader();
 
     // Every span, from `first` on.
-    Status read_from(const LogPoint& first, const LogReader::Take& take) const;
+    [[nodiscard]] Status read_from(const LogPoint& first, const LogReader::Take& take) const;
     // One span, or a part of it.
-    Status read(const SourceSpan& span, const LogReader::Take& take) const;
+    [[nodiscard]] Status read(const SourceSpan& span, const LogReader::Take& take) const;
     // Where within `span` a search for `target` may begin, by the index that its backup has of it:
     // `from`, or later.
-    Result<LogPoint> search_start(const SourceSpan& span, const LogTarget& target,
-                                  const LogPoint& from) const;
+    [[nodiscard]] Result<LogPoint> search_start(const SourceSpan& span, const LogTarget& target,
+                                                const LogPoint& from) const;
     // Whether every span's bytes are as they were written.
-    Status check_all() const;
+    [[nodiscard]] Status check_all() const;
     // As the engine's files.
-    Result<std::unique_ptr<LogFiles>> files(LogFilesOptions options) const;
-    Result<std::unique_ptr<LogFileNames>> file_names() const;
+    [[nodiscard]] Result<std::unique_ptr<LogFiles>> files(LogFilesOptions options) const;
+    [[nodiscard]] Result<std::unique_ptr<LogFileNames>> file_names() const;
     [[nodiscard]] Engine& engine() const;
     [[nodiscard]] StoreReader& store() const;
 

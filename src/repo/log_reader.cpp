@@ -112,7 +112,7 @@ Status LogReader::check(const SourceSpan& span) const {
         ASB_TRY(const auto opened, open_backup(span));
         return check_pieces(opened.archive, opened.selection.pieces, options_);
     };
-    const auto status = look();
+    auto status = look();
     if (status.ok()) return status;
     return status.error().within(span.backup.empty() ? span.object : span.backup);
 }

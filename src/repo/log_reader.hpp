@@ -27,14 +27,14 @@ class LogReader {
     using Take = std::function<Status(const LogPoint& start, Bytes bytes)>;
     // Hands on what `span` holds of its range, in order; all of it where entries do not say where
     // they are. Each byte is authenticated before it is handed on.
-    Status read(const SourceSpan& span, const Take& take) const;
+    [[nodiscard]] Status read(const SourceSpan& span, const Take& take) const;
 
     // The text of the entry of that name in the span's backup; nullopt: it has none. Small entries
     // only.
-    Result<std::optional<std::string>> small_entry(const SourceSpan& span,
-                                                   const std::string& name) const;
+    [[nodiscard]] Result<std::optional<std::string>> small_entry(const SourceSpan& span,
+                                                                 const std::string& name) const;
     // Whether `read` would find every byte as it was written: nothing is handed on.
-    Status check(const SourceSpan& span) const;
+    [[nodiscard]] Status check(const SourceSpan& span) const;
 
   private:
     struct Opened {
@@ -42,9 +42,9 @@ class LogReader {
         ArchiveContents contents;
         Selection selection;
     };
-    Result<Opened> open_backup(const SourceSpan& span) const;
-    Status read_backup(const SourceSpan& span, const Take& take) const;
-    Status read_object(const SourceSpan& span, const Take& take) const;
+    [[nodiscard]] Result<Opened> open_backup(const SourceSpan& span) const;
+    [[nodiscard]] Status read_backup(const SourceSpan& span, const Take& take) const;
+    [[nodiscard]] Status read_object(const SourceSpan& span, const Take& take) const;
 
     StoreReader& store_;
     const RecoverySource& source_;

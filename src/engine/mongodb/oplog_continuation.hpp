@@ -44,7 +44,7 @@ class OplogContinuation {
     Error tail_is_gone();
     Status compare(const std::string& found, std::int64_t term);
     Result<std::optional<Entry>> read();
-    Status check_end() const;
+    [[nodiscard]] Status check_end() const;
 
     MongoConnection& connection_;
     OplogTail tail_;

@@ -20,7 +20,7 @@ constexpr std::chrono::seconds kQuietEvery{60};
 
 class OplogFollower final : public LogFollower {
   public:
-    OplogFollower(SessionContext context, OplogSource source, OplogTail tail)
+    OplogFollower(SessionContext context, OplogSource source, const OplogTail& tail)
         : context_(std::move(context)),
           source_(std::move(source)),
           filter_(source_.database),
@@ -45,7 +45,7 @@ class OplogFollower final : public LogFollower {
     [[nodiscard]] bool worth_a_chunk() const;
     LogChunk chunk();
     void begin_chunk();
-    Status wait_until(Deadline deadline) const;
+    [[nodiscard]] Status wait_until(Deadline deadline) const;
 
     SessionContext context_;
     OplogSource source_;

@@ -69,7 +69,9 @@ Result<std::vector<SlotRow>> LogCheck::read_slots() {
                        "0)::bigint FROM pg_replication_slots WHERE slot_name LIKE "
                        "'auth\\_service\\_backup\\_%' AND NOT temporary ORDER BY 1"));
     std::vector<SlotRow> slots;
-    for (int row = 0; row < PQntuples(rows.get()); ++row)
+    const int count = PQntuples(rows.get());
+    slots.reserve(static_cast<std::size_t>(count));
+    for (int row = 0; row < count; ++row)
         slots.push_back({.name = std::string(cell(rows, row, 0)),
                          .active = cell(rows, row, 1) == "t",
                          .status = std::string(cell(rows, row, 2)),

@@ -49,7 +49,7 @@ Status move_log_slot(Connection& connection, const std::string& log_id, const Lo
     if (!state || !state->restart || state->restart->value >= kept.at) return {};
     if (const int error = fail_point("postgres.move_slot"))
         return errno_error(error, "cannot move the replication slot", name);
-    const auto moved = report_kept(connection, name, kept);
+    auto moved = report_kept(connection, name, kept);
     if (!moved.ok() && connection.last_sqlstate() == kObjectInUse) return {};
     return moved;
 }

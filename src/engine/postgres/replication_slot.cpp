@@ -44,7 +44,7 @@ Status create_slot(Connection& connection, const std::string& name) {
 Status drop_slot(Connection& connection, const std::string& name) {
     if (const int error = fail_point("postgres.drop_slot"))
         return errno_error(error, "cannot drop the replication slot", name);
-    const auto dropped = connection.execute(fmt::format("DROP_REPLICATION_SLOT {}", name));
+    auto dropped = connection.execute(fmt::format("DROP_REPLICATION_SLOT {}", name));
     if (!dropped.ok() && connection.last_sqlstate() == kUndefinedObject) return {};
     return dropped;
 }
