@@ -62,5 +62,8 @@ int main(int argc, char** argv) {
     handle(SIGTERM, on_stop);
     handle(SIGHUP, on_hangup);
     handle(SIGPIPE, SIG_IGN);
-    return asb::run_program(argc, argv, stop, {note_log, interrupted_status});
+    const int status = asb::run_program(argc, argv, stop, {note_log, interrupted_status});
+    // The outcome stands, and what the handlers use is about to go.
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) handle(number, SIG_IGN);
+    return status;
 }
