@@ -90,28 +90,25 @@ std::string lines_text(const RecoveryPlan& plan, const PositionText& with_line) 
     return text;
 }
 
-std::string mark_text(const CommitMark& mark, const PositionText& position) {
-    return fmt::format("{}, at {}", to_iso8601_us(mark.at), position(mark.begin));
+std::string mark_text(CommitTime at, const LogPoint& point, const PositionText& position) {
+    return fmt::format("{}, at {}", to_iso8601_us(at), position(point));
 }
 
-std::string stop_text(const RecoveryPlan& plan, const LogSearch::Found& found,
-                      const PositionText& position) {
+// The last one in is named by its end, so that --target-position of that brings it back.
+std::string stop_text(const LogSearch::Found& found, const PositionText& position) {
     std::string text;
-    if (plan.target.kind == Kind::name && !found.stop)
-        return "  stop: no restore point of that name is in this part of the log\n";
-    if (found.names > 1)
-        text += fmt::format("  attention: {} restore points have that name; the first one counts\n",
-                            found.names);
     if (found.last_in)
-        text += fmt::format("  last transaction in: {}\n", mark_text(*found.last_in, position));
+        text += fmt::format("  last transaction in: {}\n",
+                            mark_text(found.last_in->at, found.last_in->end, position));
     text += found.first_out
-                ? fmt::format("  first one left out: {}\n", mark_text(*found.first_out, position))
+                ? fmt::format("  first one left out: {}\n",
+                              mark_text(found.first_out->at, found.first_out->begin, position))
                 : std::string("  first one left out: none; nothing was committed after that\n");
     return text;
 }
 
-Json json_of(const CommitMark& mark, const PositionText& position) {
-    return {{"position", position(mark.begin)}, {"time", to_iso8601_us(mark.at)}};
+Json json_of(CommitTime at, const LogPoint& point, const PositionText& position) {
+    return {{"position", position(point)}, {"time", to_iso8601_us(at)}};
 }
 
 std::string instant_text(const ReachableInstant& instant, const PositionText& position) {
@@ -173,9 +170,15 @@ Json json_of(const LogHistory& history, const std::optional<ReachableInstant>& i
 
 }  // namespace
 
+PositionText position_text_of(const Engine* engine) {
+    return [engine](const LogPoint& point) {
+        return engine != nullptr ? engine->position_text(point) : point_text(point.at);
+    };
+}
+
 PositionText position_text_of(const OpsContext& context, const std::string& engine) {
     auto opened = open_engine_named(context, engine);
-    if (!opened) return [](const LogPoint& point) { return point_text(point.at); };
+    if (!opened) return position_text_of(nullptr);
     const std::shared_ptr<Engine> shared = std::move(*opened);
     return [shared](const LogPoint& point) { return shared->position_text(point); };
 }
@@ -194,7 +197,7 @@ std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
                         to_iso8601_us(plan.base.consistent_at), position(plan.base.consistent));
     text += log_text(history, plan, position);
     text += lines_text(plan, position);
-    if (found) text += stop_text(plan, *found, position);
+    if (found) text += stop_text(*found, position);
     return text;
 }
 
@@ -220,8 +223,10 @@ Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
     }
     if (plan.left_behind)
         json["left_behind_at"] = position({.line = plan.end.line, .at = plan.left_behind->at});
-    if (found && found->last_in) json["last_in"] = json_of(*found->last_in, position);
-    if (found && found->first_out) json["first_out"] = json_of(*found->first_out, position);
+    if (found && found->last_in)
+        json["last_in"] = json_of(found->last_in->at, found->last_in->end, position);
+    if (found && found->first_out)
+        json["first_out"] = json_of(found->first_out->at, found->first_out->begin, position);
     return json;
 }
 

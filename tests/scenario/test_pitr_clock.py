@@ -52,7 +52,7 @@ class Stepped:
 
 
 def is_last_in(plan, commit):
-    return commit.before_lsn <= parse_lsn(plan["last_in"]["position"]) < commit.after_lsn
+    return commit.before_lsn < parse_lsn(plan["last_in"]["position"]) <= commit.after_lsn
 
 
 def test_the_clock_did_step(stepped):

@@ -111,7 +111,7 @@ def check_report(lived, said, commit):
     following = lived.writer.commits[lived.writer.commits.index(commit) + 1]
     if "last_in" in said:
         assert commit.before <= parse_instant(said["last_in"]["time"]) <= commit.after
-        assert commit.before_lsn <= parse_lsn(said["last_in"]["position"]) < commit.after_lsn
+        assert commit.before_lsn < parse_lsn(said["last_in"]["position"]) <= commit.after_lsn
     else:
         assert commit.before < parse_instant(said["consistent_at"])
     assert following.before <= parse_instant(said["first_out"]["time"]) <= following.after
@@ -152,7 +152,7 @@ def test_an_incremental_backup_by_name_is_where_it_ends(lived):
     with lived.recovered("--backup-file", incremental) as server:
         said = server.report["recovery"]
         end = parse_lsn(said["log_end"])
-        (commit,) = [one for one in lived.writer.commits if one.before_lsn <= parse_lsn(said["last_in"]["position"]) < one.after_lsn]
+        (commit,) = [one for one in lived.writer.commits if one.before_lsn < parse_lsn(said["last_in"]["position"]) <= one.after_lsn]
         assert_is(server, commit)
         check_report(lived, said, commit)
         assert commit.after_lsn <= end
