@@ -20,6 +20,21 @@ def processes_naming(folder):
     return found
 
 
+def state_of(pid):
+    """What each thread of the process and of its children waits for, in words of the kernel."""
+    lines = []
+    for task in sorted(pathlib.Path(f"/proc/{pid}/task").glob("*")):
+        try:
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            name, place = ((task / kind).read_text().strip() for kind in ("comm", "wchan"))
+            call, children = ((task / kind).read_text().strip() for kind in ("syscall", "children"))
+        except OSError:
+            continue  # ended meanwhile
+        lines.append(f"{name} {task.name}: {state} in {place}, system call {call}")
+        lines += [f"  {line}" for child in children.split() for line in state_of(child)]
+    return lines
+
+
 def wait_until(condition, what, seconds=60):
     """Polls; an error that says `what` when it does not come true in time."""
     deadline = time.monotonic() + seconds

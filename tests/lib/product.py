@@ -10,6 +10,8 @@ import signal
 import subprocess
 from urllib.parse import quote, unquote, urlsplit
 
+from lib.processes import state_of
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SECRET_LENGTH_MIN = 8  # shorter ones are found by chance
 KEY_NAME = "BACKUP_ENCRYPTION_KEY"
@@ -52,10 +54,11 @@ class Running:
         """Waits for the end; the same checks as Product.run."""
         try:
             code = self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
+            waits = "\n".join(state_of(self.process.pid))
             self.process.kill()
             self.process.wait()
-            raise
+            raise AssertionError(f"{error}\n{waits}\n-- stderr\n{self.err_so_far()}") from None
         done = Finished(self.command, code, self._out.read_text(errors="replace"), self.err_so_far())
         self.product.check(done, expect)
         return done
