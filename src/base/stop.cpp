@@ -1,5 +1,6 @@
 #include "base/stop.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -35,6 +36,16 @@ int StopToken::poll_fd() const noexcept {
 Status StopToken::check() const {
     if (requested()) return fail(Code::interrupted, "stopped on request");
     return {};
+}
+
+Status StopToken::wait_until(Deadline deadline) const {
+    while (true) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        if (left.count() <= 0) return check();
+        pollfd wake{.fd = poll_fd(), .events = POLLIN, .revents = 0};
+        if (poll(&wake, 1, static_cast<int>(left.count())) > 0) return check();
+    }
 }
 
 }  // namespace asb

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 
 namespace asb {
@@ -20,6 +21,8 @@ class StopToken {
     [[nodiscard]] int poll_fd() const noexcept;
     // An `interrupted` error once a stop was requested.
     [[nodiscard]] Status check() const;
+    // Waits until `deadline`, or fails as `check` does as soon as a stop is requested.
+    [[nodiscard]] Status wait_until(Deadline deadline) const;
 
   private:
     struct State;

@@ -4,7 +4,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 
@@ -80,6 +83,19 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
         if (text.size() > bytes_max)
             return fail(Code::failed, "{} is larger than {} bytes", path, bytes_max);
     }
+}
+
+Status replace_file(const std::string& path, std::string_view text, mode_t mode) {
+    const auto fresh = fmt::format("{}.{}", path, getpid());
+    const auto write = [&]() -> Status {
+        ASB_TRY(const auto file, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC, mode));
+        ASB_CHECK(write_all(file.get(), as_bytes(text), fresh));
+        if (rename(fresh.c_str(), path.c_str()) == 0) return {};
+        return errno_error(errno, "cannot write", path);
+    };
+    auto status = write();
+    if (!status.ok()) unlink(fresh.c_str());
+    return status;
 }
 
 Status sync_fd(int fd, std::string_view path) {

@@ -53,6 +53,9 @@ Status pwrite_all(int fd, Bytes bytes, std::uint64_t offset, std::string_view pa
 Status pread_exact(int fd, MutableBytes out, std::uint64_t offset, std::string_view path);
 // The whole of a small file; more than `bytes_max` is an error.
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max);
+// `text` in place of whatever has that name: readers see the old or the new whole. Nothing is
+// synced; what could not be written leaves no file of its own.
+Status replace_file(const std::string& path, std::string_view text, mode_t mode = 0600);
 // fsync of a file or folder by descriptor or by path.
 Status sync_fd(int fd, std::string_view path);
 Status sync_folder(const std::string& path);

@@ -3,6 +3,7 @@
 // them, fills this in.
 
 #include <span>
+#include <string_view>
 
 #include "engine/engine.hpp"
 #include "keys/key_provider.hpp"
@@ -14,6 +15,14 @@ struct Drivers {
     std::span<const StoreDriver* const> stores;
     std::span<const EngineDriver* const> engines;
     std::span<const KeyProviderDriver* const> keys;
+
+    // The store of that scheme; "" is that of folders. Null: this program has none.
+    [[nodiscard]] const StoreDriver* store(std::string_view scheme) const;
+    // Null: this program has no engine of that name.
+    [[nodiscard]] const EngineDriver* engine(std::string_view name) const;
 };
+
+// What stands before "://" in a location; empty: it is a folder's path.
+std::string_view scheme_of(std::string_view location);
 
 }  // namespace asb

@@ -7,9 +7,7 @@ namespace asb {
 
 Result<Report> explain_target(const OpsContext& context, const TargetWords& words) {
     ASB_TRY(const auto planning, plan_wish(context, {.words = words, .backup = {}}));
-    const PositionText position = [&](const LogPoint& point) {
-        return planning.engine ? planning.engine->position_text(point) : point_text(point.at);
-    };
+    const auto position = position_text_of(planning.engine.get());
     Report report;
     if (const auto* plan = std::get_if<RecoveryPlan>(&planning.planned)) {
         report.text = recovery_text(planning.history, *plan, position, std::nullopt);

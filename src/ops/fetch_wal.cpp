@@ -1,6 +1,5 @@
 #include "ops/fetch_wal.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,7 +25,6 @@ constexpr auto kPollInterval = 1ms;
 constexpr auto kFileMax = 15min;
 // Of the process that fetches, for one file, when it ends without a word.
 constexpr int kStartsMax = 5;
-constexpr std::size_t kSourceBytesMax = 1 * kGiB;
 
 std::string folder_of(const std::string& path) {
     const auto folder = std::filesystem::path(path).parent_path().string();
@@ -85,14 +83,6 @@ Status serve_file(const FetchOptions& options, const FeederPlaces& places,
     return fail(Code::store, "{} did not come in time", options.name);
 }
 
-Status serve_text(const FetchOptions& options, std::string_view text) {
-    const auto fresh = options.path + ".asb-new";
-    ASB_TRY(const auto file, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC));
-    ASB_CHECK(write_all(file.get(), as_bytes(text), fresh));
-    if (rename(fresh.c_str(), options.path.c_str()) == 0) return {};
-    return errno_error(errno, "cannot write", options.path);
-}
-
 const LogRange* overlapping(const std::vector<LogRange>& cover, const LogRange& file) {
     // The newest line first: a file in which a line changes is the new line's.
     const auto found = std::find_if(cover.rbegin(), cover.rend(), [&](const LogRange& range) {
@@ -104,7 +94,7 @@ const LogRange* overlapping(const std::vector<LogRange>& cover, const LogRange& 
 // nullopt: there is no such file.
 Result<bool> serve(const FetchOptions& options, const Drivers& drivers) {
     const auto places = places_of(options.source);
-    ASB_TRY(const auto text, read_file(options.source, kSourceBytesMax));
+    ASB_TRY(const auto text, read_file(options.source, kRecoverySourceBytesMax));
     ASB_TRY(const auto head, parse_recovery_head(text));
     RecoverySource source;
     source.head = head;
@@ -114,7 +104,7 @@ Result<bool> serve(const FetchOptions& options, const Drivers& drivers) {
     if (const auto line = names->history(options.name)) {
         const auto way = ancestry(head.branches, *line);
         if (way.empty()) return false;
-        ASB_CHECK(serve_text(options, names->history_text(way)));
+        ASB_CHECK(replace_file(options.path, names->history_text(way)));
         return true;
     }
     const auto file = names->file(options.name);
@@ -124,7 +114,7 @@ Result<bool> serve(const FetchOptions& options, const Drivers& drivers) {
 }
 
 Status probe(const FetchOptions& options, const Drivers& drivers) {
-    ASB_TRY(const auto text, read_file(options.source, kSourceBytesMax));
+    ASB_TRY(const auto text, read_file(options.source, kRecoverySourceBytesMax));
     ASB_TRY(const auto source, parse_recovery_source(text));
     ASB_TRY(const auto reader, RecoveryReader::open(source, drivers, StopToken()));
     if (source.spans.empty()) return {};

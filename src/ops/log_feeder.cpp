@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,7 +30,6 @@ constexpr auto kPollInterval = 2ms;
 constexpr auto kIdleMax = 10min;
 constexpr auto kEndMax = 10s;
 constexpr std::size_t kStateBytesMax = 4 * kKiB;
-constexpr std::size_t kSourceBytesMax = 1 * kGiB;
 
 std::string lock_path(const FeederPlaces& places) {
     return places.folder + "/.lock";
@@ -56,20 +54,11 @@ Result<UniqueFd> open_lock(const FeederPlaces& places) {
     return open_file(lock_path(places), O_RDWR | O_CREAT | O_CLOEXEC);
 }
 
-Status put_state(const FeederPlaces& places, const std::string& text) {
-    const auto fresh = state_path(places) + ".new";
-    ASB_TRY(const auto file, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC));
-    ASB_CHECK(write_all(file.get(), as_bytes(text), fresh));
-    if (rename(fresh.c_str(), state_path(places).c_str()) == 0) return {};
-    return errno_error(errno, "cannot write", state_path(places));
-}
-
-// "next LINE POINT", "done LINE POINT" or "error TEXT"
+// "next LINE POINT" or "error TEXT"
 FeederState parse_state(std::string_view text) {
     FeederState state;
     const auto words = split(trim(text), ' ');
-    if (words.size() == 3 && (words[0] == "next" || words[0] == "done")) {
-        state.done = words[0] == "done";
+    if (words.size() == 3 && words[0] == "next") {
         state.next = {parse_line(words[1]).value_or(0), parse_point(words[2]).value_or(0)};
     } else if (text.starts_with("error ")) {
         state.error = trim(text.substr(6));
@@ -91,27 +80,24 @@ class Feeder {
         : places_(std::move(places)), drivers_(drivers) {}
 
     Status run(const LogPoint& first) {
-        ASB_TRY(const auto text, read_file(places_.source, kSourceBytesMax));
+        ASB_TRY(const auto text, read_file(places_.source, kRecoverySourceBytesMax));
         ASB_TRY(const auto source, parse_recovery_source(text));
         ASB_TRY(const auto reader, RecoveryReader::open(source, drivers_, StopToken()));
         ASB_TRY(const auto files,
-                reader->files(
-                    {.folder = places_.folder,
-                     .beginnings = places_.beginnings,
-                     .before_file = [this] { return wait_for_room(); },
-                     .after_file = [this](const LogPoint& end) { return note("next", end); }}));
-        ASB_CHECK(note("next", first));
+                reader->files({.folder = places_.folder,
+                               .beginnings = places_.beginnings,
+                               .before_file = [this] { return wait_for_room(); },
+                               .after_file = [this](const LogPoint& end) { return note(end); }}));
+        ASB_CHECK(note(first));
         ASB_CHECK(reader->read_from(
             first, [&](const LogPoint& start, Bytes bytes) { return files->feed(start, bytes); }));
-        ASB_CHECK(files->finish());
-        return note("done", next_);
+        return files->finish();
     }
 
   private:
-    Status note(const char* word, const LogPoint& next) {
-        next_ = next;
-        return put_state(places_,
-                         fmt::format("{} {} {}", word, line_text(next.line), point_text(next.at)));
+    [[nodiscard]] Status note(const LogPoint& next) const {
+        return replace_file(state_path(places_),
+                            fmt::format("next {} {}", line_text(next.line), point_text(next.at)));
     }
     [[nodiscard]] bool is_wanted() const {
         return exists(places_.source) && is_alive(places_.server);
@@ -138,7 +124,6 @@ class Feeder {
 
     FeederPlaces places_;
     const Drivers& drivers_;
-    LogPoint next_;
 };
 
 // In the child: nothing of the server's stays open, and it is nobody's child.
@@ -161,7 +146,7 @@ void leave_the_server() {
         _exit(1);
     const auto done = Feeder(places, drivers).run(first);
     if (!done.ok() && done.error().code != Code::interrupted)
-        static_cast<void>(put_state(places, "error " + to_text(done.error())));
+        static_cast<void>(replace_file(state_path(places), "error " + to_text(done.error())));
     _exit(done.ok() ? 0 : 1);
 }
 

@@ -22,7 +22,6 @@ struct FeederPlaces {
 // How far the feeder is.
 struct FeederState {
     bool alive = false;
-    bool done = false;  // everything was put there
     LogPoint next;      // files before it were put there
     std::string error;  // why it ended; empty: it did not, or ended well
 };

@@ -18,10 +18,6 @@ namespace {
 // Attempts to find a name, each from one full backup further back.
 constexpr std::size_t kNameAttemptsMax = 10'000;
 
-Result<Catalog> catalog_of(const OpsContext& context, StoreReader& store) {
-    return load_catalog(store, job_count(context.settings));
-}
-
 // The entry that the wish names; null for "latest" and for nothing said.
 Result<const CatalogEntry*> named_entry(const OpsContext& context, const RecoveryWish& wish,
                                         const Catalog& catalog) {
@@ -38,13 +34,17 @@ Result<const CatalogEntry*> named_entry(const OpsContext& context, const Recover
     return entry;
 }
 
-std::unique_ptr<Engine> engine_of(const OpsContext& context, const LogHistory& history) {
-    if (auto named = open_database_engine(context)) return std::move(*named);
+// The engine of the backup that was named, of the settings' database, or of the newest log; null
+// when no log is kept.
+Result<std::unique_ptr<Engine>> engine_of(const OpsContext& context, const CatalogEntry* named,
+                                          const LogHistory& history) {
+    if (named != nullptr && named->manifest.log)
+        return open_engine_named(context, named->manifest.log->engine);
+    if (auto database = open_database_engine(context)) return database;
     const auto newest = std::find_if(history.logs.rbegin(), history.logs.rend(),
                                      [](const DatabaseLog& log) { return !log.bases.empty(); });
-    if (newest == history.logs.rend()) return nullptr;
-    auto engine = open_engine_named(context, newest->engine);
-    return engine ? std::move(*engine) : nullptr;
+    if (newest == history.logs.rend()) return std::unique_ptr<Engine>();
+    return open_engine_named(context, newest->engine);
 }
 
 // A named full backup is the one to begin with; a named incremental one is where to stop.
@@ -87,18 +87,11 @@ Status decide_target(const TargetWords& words, Planning& planning) {
     return {};
 }
 
-std::vector<std::string> backups_of(const std::vector<SourceSpan>& spans, std::size_t first) {
-    std::vector<std::string> names;
-    for (auto i = first; i < spans.size(); ++i)
-        if (!spans[i].backup.empty() && std::ranges::find(names, spans[i].backup) == names.end())
-            names.push_back(spans[i].backup);
-    return names;
-}
-
-// Those of the backups among `spans` from `first` on, by name; the log's, when log objects are.
+// Those of `backups` that are not known yet; the log's, when there are objects among `spans`.
 Status add_keys(const OpsContext& context, ResolvedRecovery& resolved,
-                const std::vector<SourceSpan>& spans, std::size_t first) {
-    const auto backups = backups_of(spans, first);
+                std::vector<std::string> backups, const std::vector<SourceSpan>& spans) {
+    std::erase_if(
+        backups, [&](const std::string& name) { return resolved.source.keys_of(name) != nullptr; });
     const auto provider = reading_key(context);
     const auto jobs = job_count(context.settings);
     using Keys = Result<std::optional<BodyKeys>>;
@@ -129,7 +122,7 @@ Status name_first_out(const OpsContext& context, ResolvedRecovery& resolved, Log
     auto beyond = resolved.plan;
     beyond.spans = std::exchange(beyond.beyond, {});
     auto source = recovery_source(resolved.history, beyond);
-    ASB_CHECK(add_keys(context, resolved, source.spans, 0));
+    ASB_CHECK(add_keys(context, resolved, backups_of(source.spans), source.spans));
     source.head.facts = resolved.source.head.facts;
     source.repository = resolved.source.repository;
     source.keys = resolved.source.keys;
@@ -149,7 +142,8 @@ Status name_first_out(const OpsContext& context, ResolvedRecovery& resolved, Log
 Status search(const OpsContext& context, ResolvedRecovery& resolved) {
     const auto& plan = resolved.plan;
     auto& source = resolved.source;
-    ASB_CHECK(add_keys(context, resolved, source.spans, plan.search.first));
+    ASB_CHECK(
+        add_keys(context, resolved, backups_of(source.spans, plan.search.first), source.spans));
     ASB_TRY(const auto reader, RecoveryReader::open(source, context.drivers, context.stop));
     ASB_TRY(const auto search, reader->engine().search_log(plan.target, source.head.facts));
     context.progress.begin_stage("look for the stop in the log", 0);
@@ -179,12 +173,11 @@ void cut(ResolvedRecovery& resolved) {
     const auto& stop = resolved.found.stop;
     if (!stop) return;
     auto& source = resolved.source;
-    std::erase_if(source.spans, [&](const SourceSpan& span) {
-        return span.range.line > stop->point.line || span.range.start > stop->point.at;
-    });
-    std::erase_if(source.head.cover, [&](const LogRange& range) {
+    const auto is_after = [&](const LogRange& range) {
         return range.line > stop->point.line || range.start > stop->point.at;
-    });
+    };
+    std::erase_if(source.spans, [&](const SourceSpan& span) { return is_after(span.range); });
+    std::erase_if(source.head.cover, is_after);
 }
 
 Status take_plan(const OpsContext& context, RecoveryPlan plan, const Catalog& catalog,
@@ -245,15 +238,11 @@ Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) 
         planning.place = reference.place;
     }
     ASB_TRY(planning.store, planning.place.driver->open_reader(planning.place.location));
-    ASB_TRY(planning.catalog, catalog_of(context, *planning.store));
+    ASB_TRY(planning.catalog, load_catalog(*planning.store, job_count(context.settings)));
     ASB_TRY(planning.history, load_log_history(*planning.store, planning.catalog));
     ASB_TRY(const auto* named, named_entry(context, wish, planning.catalog));
     const bool is_named = named != nullptr && wish.backup != "latest";
-    planning.engine =
-        named != nullptr && named->manifest.log ? nullptr : engine_of(context, planning.history);
-    if (planning.engine == nullptr && named != nullptr && named->manifest.log) {
-        ASB_TRY(planning.engine, open_engine_named(context, named->manifest.log->engine));
-    }
+    ASB_TRY(planning.engine, engine_of(context, named, planning.history));
     if (planning.engine) keep_engine(planning.history, planning.engine->name());
     ASB_CHECK(decide_target(wish.words, planning));
     if (named != nullptr && (is_named || wish.words.empty()))
@@ -266,9 +255,7 @@ Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) 
 
 Result<ResolvedRecovery> resolve_recovery(const OpsContext& context, const RecoveryWish& wish) {
     ASB_TRY(auto planning, plan_wish(context, wish));
-    const PositionText position = [&](const LogPoint& point) {
-        return planning.engine ? planning.engine->position_text(point) : point_text(point.at);
-    };
+    const auto position = position_text_of(planning.engine.get());
     if (const auto* why = std::get_if<Unreachable>(&planning.planned))
         return unreachable_error(*why, planning.target, position);
     ResolvedRecovery resolved;
@@ -281,7 +268,9 @@ Result<ResolvedRecovery> resolve_recovery(const OpsContext& context, const Recov
         ASB_CHECK(take_plan(context, std::get<RecoveryPlan>(std::move(planning.planned)),
                             planning.catalog, resolved));
     cut(resolved);
-    ASB_CHECK(add_keys(context, resolved, resolved.source.spans, 0));
+    auto backups = backups_of(resolved.source.spans);
+    backups.push_back(resolved.base);
+    ASB_CHECK(add_keys(context, resolved, std::move(backups), resolved.source.spans));
     resolved.text = recovery_text(resolved.history, resolved.plan, position, resolved.found);
     resolved.document = recovery_json(resolved.history, resolved.plan, position, resolved.found);
     return resolved;

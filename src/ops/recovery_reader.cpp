@@ -9,18 +9,6 @@ namespace {
 // One of a server that recovers; the server needs the other cores.
 constexpr std::size_t kThreadsMax = 4;
 
-const StoreDriver* store_driver(const Drivers& drivers, const std::string& location) {
-    const auto end = location.find("://");
-    const auto scheme = end == std::string::npos ? std::string("file") : location.substr(0, end);
-    const auto found = std::ranges::find(drivers.stores, scheme, &StoreDriver::scheme);
-    return found == drivers.stores.end() ? nullptr : *found;
-}
-
-const EngineDriver* engine_driver(const Drivers& drivers, const std::string& name) {
-    const auto found = std::ranges::find(drivers.engines, name, &EngineDriver::name);
-    return found == drivers.engines.end() ? nullptr : *found;
-}
-
 // The part of `span` that is not before `first`; nullopt: none of it.
 std::optional<SourceSpan> from(const SourceSpan& span, const LogPoint& first) {
     if (span.range.line < first.line || span.range.end <= first.at) return std::nullopt;
@@ -45,9 +33,10 @@ RecoveryReader::~RecoveryReader() = default;
 
 Result<std::unique_ptr<RecoveryReader>> RecoveryReader::open(const RecoverySource& source,
                                                              const Drivers& drivers,
-                                                             const StopToken& stop) {
-    const auto* store = store_driver(drivers, source.repository);
-    const auto* engine = engine_driver(drivers, source.head.engine);
+                                                             const StopToken& stop,
+                                                             Progress* progress) {
+    const auto* store = drivers.store(scheme_of(source.repository));
+    const auto* engine = drivers.engine(source.head.engine);
     if (store == nullptr || engine == nullptr)
         return fail(Code::usage, "this version cannot read the log of {} in {}", source.head.engine,
                     source.repository);
@@ -63,7 +52,7 @@ Result<std::unique_ptr<RecoveryReader>> RecoveryReader::open(const RecoverySourc
             return kept.engine->log_entry(name, kept.source.head.facts);
         },
         state->engine->fetches_log(),
-        ReadOptions{.threads = threads, .progress = nullptr, .stop = stop});
+        ReadOptions{.threads = threads, .progress = progress, .stop = stop});
     return std::unique_ptr<RecoveryReader>(new RecoveryReader(std::move(state)));
 }
 
@@ -75,6 +64,10 @@ Status RecoveryReader::read_from(const LogPoint& first, const LogReader::Take& t
 
 Status RecoveryReader::read(const SourceSpan& span, const LogReader::Take& take) const {
     return state_->reader->read(span, take);
+}
+
+Status RecoveryReader::push(const SourceSpan& span, EntrySink& sink) const {
+    return state_->reader->push(span, state_->engine->log_object_entry(), sink);
 }
 
 Result<LogPoint> RecoveryReader::search_start(const SourceSpan& span, const LogTarget& target,
@@ -100,10 +93,6 @@ Result<std::unique_ptr<LogFileNames>> RecoveryReader::file_names() const {
 
 Engine& RecoveryReader::engine() const {
     return *state_->engine;
-}
-
-StoreReader& RecoveryReader::store() const {
-    return *state_->store;
 }
 
 }  // namespace asb

@@ -12,16 +12,20 @@ namespace asb {
 // `source` is borrowed. One thread at a time.
 class RecoveryReader {
   public:
-    // `usage` when this program has no driver for the source's store or engine.
+    // `usage` when this program has no driver for the source's store or engine. `progress` (may be
+    // null) counts what is read of archives.
     static Result<std::unique_ptr<RecoveryReader>> open(const RecoverySource& source,
                                                         const Drivers& drivers,
-                                                        const StopToken& stop);
+                                                        const StopToken& stop,
+                                                        Progress* progress = nullptr);
     ~RecoveryReader();
 
     // Every span, from `first` on.
     [[nodiscard]] Status read_from(const LogPoint& first, const LogReader::Take& take) const;
     // One span, or a part of it.
     [[nodiscard]] Status read(const SourceSpan& span, const LogReader::Take& take) const;
+    // The span as entries of this engine's archives, into a session that replays them.
+    [[nodiscard]] Status push(const SourceSpan& span, EntrySink& sink) const;
     // Where within `span` a search for `target` may begin, by the index that its backup has of it:
     // `from`, or later.
     [[nodiscard]] Result<LogPoint> search_start(const SourceSpan& span, const LogTarget& target,
@@ -32,7 +36,6 @@ class RecoveryReader {
     [[nodiscard]] Result<std::unique_ptr<LogFiles>> files(LogFilesOptions options) const;
     [[nodiscard]] Result<std::unique_ptr<LogFileNames>> file_names() const;
     [[nodiscard]] Engine& engine() const;
-    [[nodiscard]] StoreReader& store() const;
 
   private:
     struct State;

@@ -14,6 +14,8 @@ namespace asb {
 
 // A position as the database's people write it.
 using PositionText = std::function<std::string(const LogPoint&)>;
+// Of an engine, which is borrowed; plain numbers when it is null.
+PositionText position_text_of(const Engine* engine);
 // Of the engine of that name; plain numbers when this program has none. Opens no connection.
 PositionText position_text_of(const OpsContext& context, const std::string& engine);
 

@@ -10,7 +10,6 @@
 #include "ops/opened.hpp"
 #include "ops/recovery_reader.hpp"
 #include "ops/restore_parts.hpp"
-#include "repo/log_object.hpp"
 #include "repo/repository.hpp"
 
 namespace asb {
@@ -46,40 +45,17 @@ Part* log_part(std::vector<Part>& parts, const ResolvedRecovery& resolved) {
     return found == parts.end() ? nullptr : &*found;
 }
 
-// One stretch of the log into a session that replays it.
-Status push_span(const OpsContext& context, const ResolvedRecovery& resolved,
-                 const SourceSpan& span, const Engine& engine, RestoreSession& session) {
-    ASB_CHECK(session.begin_slice(span.range));
-    if (span.backup.empty()) {
-        ASB_TRY(const auto key, ObjectKey::parse(span.object));
-        const auto& log_key = resolved.source.log_key;
-        ASB_TRY(const auto object,
-                open_log_object(*resolved.store, key, log_key ? &*log_key : nullptr));
-        ASB_CHECK(session.begin(
-            {.name = std::string(engine.log_object_entry()), .size = object.plain.size()}));
-        ASB_CHECK(session.write(as_bytes(object.plain)));
-        return session.end();
-    }
-    const auto keys = resolved.source.keys.find(span.backup);
-    ASB_TRY(const auto archive,
-            open_archive_with(*resolved.store, span.backup,
-                              keys == resolved.source.keys.end() ? nullptr : &keys->second));
-    ASB_TRY(const auto contents, read_contents(archive, read_options(context)));
-    std::vector<bool> chosen;
-    for (const auto& entry : contents.entries)
-        chosen.push_back(entry.type == EntryType::file &&
-                         engine.log_entry(entry.name, resolved.source.head.facts).has_value());
-    ASB_TRY(const auto selection, select_entries(archive, contents, std::move(chosen)));
-    return read_selection(archive, contents, selection, session, read_options(context));
-}
-
 // The base's own log came with its archive.
-Status push_log(const OpsContext& context, const ResolvedRecovery& resolved, const Engine& engine,
+Status push_log(const OpsContext& context, const ResolvedRecovery& resolved,
                 RestoreSession& session) {
     context.progress.begin_stage("replay the log", 0);
-    for (const auto& span : resolved.source.spans)
-        if (span.backup != resolved.base)
-            ASB_CHECK(push_span(context, resolved, span, engine, session));
+    ASB_TRY(const auto reader, RecoveryReader::open(resolved.source, context.drivers, context.stop,
+                                                    &context.progress));
+    for (const auto& span : resolved.source.spans) {
+        if (span.backup == resolved.base) continue;
+        ASB_CHECK(session.begin_slice(span.range));
+        ASB_CHECK(reader->push(span, session));
+    }
     return {};
 }
 
@@ -95,7 +71,7 @@ Status replay(const OpsContext& context, const ResolvedRecovery& resolved,
               const std::vector<Part>& parts, Sessions& sessions) {
     for (std::size_t i = 0; i < parts.size(); ++i)
         if (parts[i].request.recovery && !parts[i].engine->fetches_log())
-            ASB_CHECK(push_log(context, resolved, *parts[i].engine, *sessions.open[i]));
+            ASB_CHECK(push_log(context, resolved, *sessions.open[i]));
     return {};
 }
 
@@ -135,8 +111,8 @@ RecoveryWish recovery_wish(const RestoreOptions& options) {
 Result<Report> restore_to_target(const OpsContext& context, const RestoreOptions& options) {
     const auto started = Clock::now();
     ASB_TRY(const auto resolved, resolve_recovery(context, recovery_wish(options)));
-    const auto provider = reading_key(context);
-    ASB_TRY(const auto archive, open_archive(*resolved.store, resolved.base, provider.get()));
+    ASB_TRY(const auto archive, open_archive_with(*resolved.store, resolved.base,
+                                                  resolved.source.keys_of(resolved.base)));
     const Manifest& manifest = archive.read.manifest;
     ASB_TRY(auto parts,
             choose_parts_of(context, options.request, options.components_named, manifest));

@@ -10,11 +10,6 @@
 namespace asb {
 namespace {
 
-std::string scheme_of(std::string_view url) {
-    const auto end = url.find("://");
-    return end == std::string_view::npos ? std::string() : std::string(url.substr(0, end));
-}
-
 const EngineDriver* driver_for_scheme(const Drivers& drivers, std::string_view scheme) {
     for (const auto* driver : drivers.engines)
         for (const auto candidate : driver->url_schemes)
@@ -91,8 +86,7 @@ Result<std::vector<std::unique_ptr<Engine>>> open_engines(const OpsContext& cont
 
 Result<std::unique_ptr<Engine>> open_engine_named(const OpsContext& context,
                                                   std::string_view name) {
-    for (const auto* driver : context.drivers.engines)
-        if (driver->name == name) return driver->open(context.settings);
+    if (const auto* driver = context.drivers.engine(name)) return driver->open(context.settings);
     return with_hint(
         fail(Code::usage, "this version cannot restore what the engine '{}' wrote",
              printable(name)),
@@ -101,15 +95,12 @@ Result<std::unique_ptr<Engine>> open_engine_named(const OpsContext& context,
 
 Result<Place> find_place(const OpsContext& context, const std::string& location) {
     const auto scheme = scheme_of(location);
-    const auto wanted = scheme.empty() ? std::string("file") : scheme;
-    for (const auto* driver : context.drivers.stores) {
-        if (driver->scheme != wanted) continue;
-        const auto place =
-            scheme == "file" ? location.substr(std::string_view("file://").size()) : location;
-        return Place{driver, place};
-    }
-    return with_hint(fail(Code::usage, "this version has no store for {}://", wanted),
-                     "name a folder, as in BACKUP_DIR=/var/backups/auth-service");
+    const auto* driver = context.drivers.store(scheme);
+    if (driver == nullptr)
+        return with_hint(fail(Code::usage, "this version has no store for {}://", scheme),
+                         "name a folder, as in BACKUP_DIR=/var/backups/auth-service");
+    return Place{driver,
+                 scheme == "file" ? location.substr(std::string_view("file://").size()) : location};
 }
 
 Result<Place> repository_place(const OpsContext& context) {

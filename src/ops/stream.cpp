@@ -1,7 +1,6 @@
 #include "ops/stream.hpp"
 
 #include <malloc.h>
-#include <poll.h>
 
 #include <algorithm>
 
@@ -88,7 +87,6 @@ class StreamRun {
     Status put_rest();
     Status lost(const Error& error);
     bool worth_another_try(const Error& error, bool was_streaming);
-    Status wait(milliseconds time);
     void note(const Error& error);
     void say(std::string state);
     void say_where();
@@ -285,7 +283,7 @@ Status StreamRun::put() {
         note(written.error());
         context_.log.error("the log cannot be kept: {}; trying again", written.error().fact);
         say("waiting for the repository");
-        ASB_CHECK(wait(pause.take()));
+        ASB_CHECK(context_.stop.wait_until(after(pause.take())));
         say("streaming");
     }
 }
@@ -311,7 +309,7 @@ Status StreamRun::lost(const Error& error) {
     const auto pause = back_off_.take();
     context_.log.warning("{}; trying again in {}", error.fact, human_duration(pause));
     say("waiting for the database");
-    return wait(pause);
+    return context_.stop.wait_until(after(pause));
 }
 
 // What was lost while it streamed is asked for again even when the error sounds final: only a new
@@ -324,12 +322,6 @@ bool StreamRun::worth_another_try(const Error& error, bool was_streaming) {
     }
     if (error.retryable || (was_connected_ && may_mend(error))) return true;
     return was_streaming && ++futile_ <= kFutileMax;
-}
-
-Status StreamRun::wait(milliseconds time) {
-    pollfd wake{.fd = context_.stop.poll_fd(), .events = POLLIN, .revents = 0};
-    poll(&wake, 1, static_cast<int>(time.count()));
-    return context_.stop.check();
 }
 
 void StreamRun::note(const Error& error) {

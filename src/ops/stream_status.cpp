@@ -1,10 +1,6 @@
 #include "ops/stream_status.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 
 #include "base/text.hpp"
 #include "io/file.hpp"
@@ -100,13 +96,8 @@ Status check_shape(const Json& document, const std::string& path) {
 }  // namespace
 
 Status StreamStatusFile::write(const StreamStatus& status) const {
-    const auto path = path_in(folder_);
-    const auto partial = fmt::format("{}.{}", path, getpid());
-    const auto text = fmt::format("{}\n", canonical(to_json(status)));
-    ASB_TRY(const auto file, open_file(partial, O_WRONLY | O_CREAT | O_TRUNC, kFileMode));
-    ASB_CHECK(write_all(file.get(), as_bytes(text), partial));
-    if (std::rename(partial.c_str(), path.c_str()) == 0) return {};
-    return errno_error(errno, "cannot write", path);
+    return replace_file(path_in(folder_), fmt::format("{}\n", canonical(to_json(status))),
+                        kFileMode);
 }
 
 Result<Report> report_stream_status(const OpsContext& context) {

@@ -14,21 +14,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // The backups of the chain, the full one first, each once.
-std::vector<std::string> backups_of(const ResolvedRecovery& resolved) {
-    std::vector<std::string> names = {resolved.base};
-    for (const auto& span : resolved.source.spans)
-        if (!span.backup.empty() && std::ranges::find(names, span.backup) == names.end())
-            names.push_back(span.backup);
+std::vector<std::string> links_of(const ResolvedRecovery& resolved) {
+    auto names = backups_of(resolved.source.spans);
+    std::erase(names, resolved.base);
+    names.insert(names.begin(), resolved.base);
     return names;
 }
 
 Status verify_archives(const OpsContext& context, const ResolvedRecovery& resolved,
                        const std::vector<std::string>& names) {
     for (const auto& name : names) {
-        const auto keys = resolved.source.keys.find(name);
         ASB_TRY(const auto archive,
-                open_archive_with(*resolved.store, name,
-                                  keys == resolved.source.keys.end() ? nullptr : &keys->second));
+                open_archive_with(*resolved.store, name, resolved.source.keys_of(name)));
         context.progress.begin_stage(fmt::format("verify {}", name),
                                      archive.read.manifest.plain_bytes);
         const auto verified = verify_archive(context, archive);
@@ -60,7 +57,7 @@ Result<std::uint64_t> verify_log(const OpsContext& context, const ResolvedRecove
 Result<Report> verify_chain(const OpsContext& context, const std::string& reference) {
     const auto started = Clock::now();
     ASB_TRY(const auto resolved, resolve_recovery(context, {.words = {}, .backup = reference}));
-    const auto names = backups_of(resolved);
+    const auto names = links_of(resolved);
     context.log.info("verify of the chain from {} begins", resolved.base);
     ASB_CHECK(verify_archives(context, resolved, names));
     ASB_TRY(const auto log_bytes, verify_log(context, resolved));

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "repo/log_object.hpp"
-#include "repo/pieces.hpp"
 #include "repo/repository.hpp"
 
 namespace asb {
@@ -63,18 +61,22 @@ bool is_within(const InnerEntry& entry, const std::optional<LogPoint>& place,
 
 }  // namespace
 
-Status LogReader::read(const SourceSpan& span, const Take& take) const {
-    auto status = span.backup.empty() ? read_object(span, take) : read_backup(span, take);
+Status LogReader::named(const SourceSpan& span, Status status) {
     if (status.ok()) return status;
     return status.error().within(span.backup.empty() ? span.object : span.backup);
 }
 
+Status LogReader::read(const SourceSpan& span, const Take& take) const {
+    return named(span, span.backup.empty() ? read_object(span, take) : read_backup(span, take));
+}
+
+Result<OpenArchive> LogReader::open_archive_of(const SourceSpan& span) const {
+    return open_archive_with(store_, span.backup, source_.keys_of(span.backup));
+}
+
 Result<LogReader::Opened> LogReader::open_backup(const SourceSpan& span) const {
-    const auto keys = source_.keys.find(span.backup);
     Opened opened;
-    ASB_TRY(opened.archive,
-            open_archive_with(store_, span.backup,
-                              keys == source_.keys.end() ? nullptr : &keys->second));
+    ASB_TRY(opened.archive, open_archive_of(span));
     ASB_TRY(opened.contents, read_contents(opened.archive, options_));
     std::vector<bool> chosen;
     chosen.reserve(opened.contents.entries.size());
@@ -84,20 +86,21 @@ Result<LogReader::Opened> LogReader::open_backup(const SourceSpan& span) const {
     return opened;
 }
 
-Status LogReader::read_backup(const SourceSpan& span, const Take& take) const {
+Status LogReader::push_backup(const SourceSpan& span, EntrySink& sink) const {
     ASB_TRY(const auto opened, open_backup(span));
-    LogEntrySink sink(span.range, place_, take);
     return read_selection(opened.archive, opened.contents, opened.selection, sink, options_);
+}
+
+Status LogReader::read_backup(const SourceSpan& span, const Take& take) const {
+    LogEntrySink sink(span.range, place_, take);
+    return push_backup(span, sink);
 }
 
 Result<std::optional<std::string>> LogReader::small_entry(const SourceSpan& span,
                                                           const std::string& name) const {
     if (span.backup.empty()) return std::optional<std::string>();
-    const auto keys = source_.keys.find(span.backup);
     const auto look = [&]() -> Result<std::optional<std::string>> {
-        ASB_TRY(const auto archive,
-                open_archive_with(store_, span.backup,
-                                  keys == source_.keys.end() ? nullptr : &keys->second));
+        ASB_TRY(const auto archive, open_archive_of(span));
         return read_small_entry(archive, name, kSmallEntryBytesMax, options_);
     };
     auto found = look();
@@ -107,24 +110,36 @@ Result<std::optional<std::string>> LogReader::small_entry(const SourceSpan& span
 
 Status LogReader::check(const SourceSpan& span) const {
     const auto look = [&]() -> Status {
-        if (span.backup.empty())
-            return read_object(span, [](const LogPoint&, Bytes) { return Status(); });
+        if (span.backup.empty()) {
+            ASB_CHECK(open_object(span));
+            return {};
+        }
         ASB_TRY(const auto opened, open_backup(span));
         return check_pieces(opened.archive, opened.selection.pieces, options_);
     };
-    auto status = look();
-    if (status.ok()) return status;
-    return status.error().within(span.backup.empty() ? span.object : span.backup);
+    return named(span, look());
+}
+
+Result<OpenedLogObject> LogReader::open_object(const SourceSpan& span) const {
+    ASB_CHECK(options_.stop.check());
+    ASB_TRY(const auto key, ObjectKey::parse(span.object));
+    return open_log_object(store_, key, source_.log_key_or_null());
 }
 
 Status LogReader::read_object(const SourceSpan& span, const Take& take) const {
-    ASB_CHECK(options_.stop.check());
-    ASB_TRY(const auto key, ObjectKey::parse(span.object));
-    ASB_TRY(const auto object,
-            open_log_object(store_, key, source_.log_key ? &*source_.log_key : nullptr));
+    ASB_TRY(const auto object, open_object(span));
     const LogPoint start{object.header.range.line, object.header.range.start};
     if (!byte_positions_) return take(start, as_bytes(object.plain));
     return hand_on(span.range, start, as_bytes(object.plain), take);
+}
+
+Status LogReader::push(const SourceSpan& span, std::string_view object_entry,
+                       EntrySink& sink) const {
+    if (!span.backup.empty()) return push_backup(span, sink);
+    ASB_TRY(const auto object, open_object(span));
+    ASB_CHECK(sink.begin({.name = std::string(object_entry), .size = object.plain.size()}));
+    ASB_CHECK(sink.write(as_bytes(object.plain)));
+    return sink.end();
 }
 
 }  // namespace asb

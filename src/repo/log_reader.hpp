@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "repo/log_object.hpp"
 #include "repo/pieces.hpp"
 #include "repo/recovery_source.hpp"
 
@@ -29,6 +30,10 @@ class LogReader {
     // they are. Each byte is authenticated before it is handed on.
     [[nodiscard]] Status read(const SourceSpan& span, const Take& take) const;
 
+    // The same as entries of an archive: those of the span's backup, or its object as one of the
+    // name `object_entry`.
+    [[nodiscard]] Status push(const SourceSpan& span, std::string_view object_entry,
+                              EntrySink& sink) const;
     // The text of the entry of that name in the span's backup; nullopt: it has none. Small entries
     // only.
     [[nodiscard]] Result<std::optional<std::string>> small_entry(const SourceSpan& span,
@@ -42,7 +47,12 @@ class LogReader {
         ArchiveContents contents;
         Selection selection;
     };
+    // The status, with the span's object named where it is an error.
+    static Status named(const SourceSpan& span, Status status);
+    [[nodiscard]] Result<OpenArchive> open_archive_of(const SourceSpan& span) const;
     [[nodiscard]] Result<Opened> open_backup(const SourceSpan& span) const;
+    [[nodiscard]] Result<OpenedLogObject> open_object(const SourceSpan& span) const;
+    [[nodiscard]] Status push_backup(const SourceSpan& span, EntrySink& sink) const;
     [[nodiscard]] Status read_backup(const SourceSpan& span, const Take& take) const;
     [[nodiscard]] Status read_object(const SourceSpan& span, const Take& take) const;
 

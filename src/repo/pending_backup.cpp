@@ -1,5 +1,3 @@
-#include <poll.h>
-
 #include <algorithm>
 
 #include "base/text.hpp"
@@ -44,23 +42,12 @@ Result<Reservation> reserve_name(StoreReader& reader, StoreAppender& appender, I
     return reservation;
 }
 
-// Waits until `deadline`, or fails when a stop is requested.
-Status wait_until(Deadline deadline, const StopToken& stop) {
-    while (true) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
-        if (left.count() <= 0) return stop.check();
-        pollfd wake{.fd = stop.poll_fd(), .events = POLLIN, .revents = 0};
-        if (poll(&wake, 1, static_cast<int>(left.count())) > 0) return stop.check();
-    }
-}
-
 Result<Reservation> reserve(StoreReader& reader, StoreAppender& appender, bool compressed,
                             bool encrypted, const StopToken& stop) {
     for (int attempt = 0; attempt < kNameTries; ++attempt) {
         auto reservation = reserve_name(reader, appender, now(), compressed, encrypted);
         if (reservation || reservation.error().code != Code::busy) return reservation;
-        ASB_CHECK(wait_until(after(std::chrono::seconds(1)), stop));
+        ASB_CHECK(stop.wait_until(after(std::chrono::seconds(1))));
     }
     return with_hint(fail(Code::busy, "no free name for a backup in {} seconds", kNameTries),
                      "other runs are starting a backup every second; start fewer of them");

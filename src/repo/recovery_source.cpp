@@ -55,6 +55,19 @@ void cover(std::vector<LogRange>& covered, const LogRange& range) {
 
 }  // namespace
 
+const BodyKeys* RecoverySource::keys_of(const std::string& backup) const {
+    const auto found = keys.find(backup);
+    return found == keys.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> backups_of(const std::vector<SourceSpan>& spans, std::size_t first) {
+    std::vector<std::string> names;
+    for (auto i = first; i < spans.size(); ++i)
+        if (!spans[i].backup.empty() && std::ranges::find(names, spans[i].backup) == names.end())
+            names.push_back(spans[i].backup);
+    return names;
+}
+
 Secret to_text(const RecoverySource& source) {
     Json head = {{"version", 1},
                  {"engine", source.head.engine},

@@ -36,8 +36,17 @@ struct RecoverySource {
     std::vector<SourceSpan> spans;
     std::map<std::string, BodyKeys> keys;  // of encrypted backups, by name
     std::optional<LogKey> log_key;         // of encrypted log objects
+
+    // Null: not known, as of a backup (a log) that is not encrypted.
+    [[nodiscard]] const BodyKeys* keys_of(const std::string& backup) const;
+    [[nodiscard]] const LogKey* log_key_or_null() const { return log_key ? &*log_key : nullptr; }
 };
 
+// The backups among `spans` from `first` on, each once.
+std::vector<std::string> backups_of(const std::vector<SourceSpan>& spans, std::size_t first = 0);
+
+// A bound for whoever reads one from a file: a million spans.
+constexpr std::size_t kRecoverySourceBytesMax = 1 * kGiB;
 // Two lines of JSON, the head first. Holds keys.
 Secret to_text(const RecoverySource& source);
 // `damaged` when it is not what to_text gives; of parse_recovery_head, only the first line.

@@ -1,7 +1,4 @@
 #include "engine/mongodb/oplog_follower.hpp"
-
-#include <poll.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -45,7 +42,6 @@ class OplogFollower final : public LogFollower {
     [[nodiscard]] bool worth_a_chunk() const;
     LogChunk chunk();
     void begin_chunk();
-    [[nodiscard]] Status wait_until(Deadline deadline) const;
 
     SessionContext context_;
     OplogSource source_;
@@ -85,16 +81,6 @@ Status OplogFollower::ask() {
     return {};
 }
 
-Status OplogFollower::wait_until(Deadline deadline) const {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() > 0) {
-        pollfd stop{.fd = context_.stop.poll_fd(), .events = POLLIN, .revents = 0};
-        poll(&stop, 1, static_cast<int>(left.count()));
-    }
-    return context_.stop.check();
-}
-
 Result<std::optional<LogFollower::News>> OplogFollower::next(std::size_t bytes_max,
                                                              Deadline deadline) {
     if (given_) begin_chunk();
@@ -102,10 +88,10 @@ Result<std::optional<LogFollower::News>> OplogFollower::next(std::size_t bytes_m
         ASB_CHECK(context_.stop.check());
         if (!continuation_ && !blocked_) {
             if (ask_at_ > deadline) {
-                ASB_CHECK(wait_until(deadline));
+                ASB_CHECK(context_.stop.wait_until(deadline));
                 return std::optional<News>();
             }
-            ASB_CHECK(wait_until(ask_at_));
+            ASB_CHECK(context_.stop.wait_until(ask_at_));
             ASB_CHECK(ask());
         }
         if (!blocked_) ASB_CHECK(collect(bytes_max));
