@@ -2,6 +2,8 @@
 command to a promoted server, beside pgBackRest."""
 
 import datetime
+import re
+import shlex
 import shutil
 import time
 
@@ -146,8 +148,8 @@ pg1-user=postgres
             (self.folder / "spool").mkdir()
             hand_over(self.folder / "spool")
 
-        ours = self.contestant("fetch-wal", self.serve("ours-served", f"{self.binary} fetch-wal --source asb_recovery.json %f %p"), anew)
-        command = self.pgbackrest(f"--pg1-path={self.folder}/theirs-served --log-level-console=error archive-get %f %p")
+        ours = self.contestant("our restore_command", self.serve("ours-served", self.restore_command("ours-served")), anew)
+        command = self.pgbackrest(f'--pg1-path={self.folder}/theirs-served --log-level-console=error archive-get %f "%p"')
         theirs = self.contestant("pgbackrest archive-get, archive-async, process-max=2", self.serve("theirs-served", command), empty_spool)
         compare(f"{len(self.segments)} WAL files served one after the other", [ours, theirs], self.rounds)
         (self.folder / "ours-served" / "postmaster.pid").unlink()
@@ -158,9 +160,14 @@ pg1-user=postgres
         for name in ("ours-served", "theirs-served", "ours-served.kept"):
             shutil.rmtree(self.folder / name)
 
+    def restore_command(self, folder):
+        """As the restored server would read it."""
+        settings = (self.folder / folder / "postgresql.auto.conf").read_text()
+        return re.findall(r"^restore_command = '(.*)'$", settings, re.MULTILINE)[-1].replace("''", "'")
+
     def serve(self, folder, command):
-        words = command.replace("%f", "\"$name\"").replace("%p", "pg_wal/RECOVERYXLOG")
-        return (f"cd {self.folder}/{folder} && for name in {' '.join(self.segments)}; do sh -c 'name=\"$1\"; exec {words}' sh $name "
+        words = command.replace("%f", "$name").replace("%p", "pg_wal/RECOVERYXLOG")
+        return (f"cd {self.folder}/{folder} && for name in {' '.join(self.segments)}; do name=$name sh -c {shlex.quote(words)} "
                 f"&& test -s pg_wal/RECOVERYXLOG && rm pg_wal/RECOVERYXLOG || exit 1; done")
 
     # -- the whole way ---------------------------------------------------------------------------------

@@ -14,6 +14,10 @@
 
 namespace asb {
 
+// Below the server's data directory: where files wait that were fetched ahead, each under its name.
+// They are whole: whoever moves one away has it.
+inline constexpr std::string_view kPrefetchFolder = "pg_wal/asb-prefetch";
+
 // Which files a server asks for. Thread-safe.
 class LogFileNames {
   public:

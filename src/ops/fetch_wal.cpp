@@ -16,6 +16,7 @@
 namespace asb {
 namespace {
 
+namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr int kNotThere = 1;
@@ -25,6 +26,11 @@ constexpr auto kPollInterval = 1ms;
 constexpr auto kFileMax = 15min;
 // Of the process that fetches, for one file, when it ends without a word.
 constexpr int kStartsMax = 5;
+// Files that wait are taken without this program (the server's restore_command), which saves its
+// start: 14 ms of processor time a file where the feeder makes one in 40 to 60 ms.
+constexpr std::size_t kGatheredFiles = 4;
+constexpr auto kGatherMax = 200ms;
+constexpr auto kGatherInterval = 5ms;
 
 std::string folder_of(const std::string& path) {
     const auto folder = std::filesystem::path(path).parent_path().string();
@@ -35,7 +41,7 @@ FeederPlaces places_of(const std::string& source) {
     const auto folder = folder_of(source);
     return {.source = source,
             .server = folder + "/postmaster.pid",
-            .folder = folder + "/pg_wal/asb-prefetch",
+            .folder = fmt::format("{}/{}", folder, kPrefetchFolder),
             .beginnings = folder + "/pg_wal"};
 }
 
@@ -57,6 +63,22 @@ void forget_before(const FeederPlaces& places, const LogFileNames& names, const 
         const auto file = names.file(entry.path().filename().string());
         if (file && file->start < wanted.start) std::filesystem::remove(entry.path(), error);
     }
+}
+
+std::size_t waiting_files(const FeederPlaces& places, const LogFileNames& names) {
+    std::error_code error;
+    const fs::directory_iterator folder(places.folder, error);
+    return static_cast<std::size_t>(std::ranges::count_if(folder, [&](const auto& entry) {
+        return names.file(entry.path().filename().string()).has_value();
+    }));
+}
+
+// The feeder is not ahead of the server: a moment's patience, and the next files wait already.
+void let_files_gather(const FeederPlaces& places, const LogFileNames& names) {
+    const auto deadline = after(kGatherMax);
+    while (std::chrono::steady_clock::now() < deadline &&
+           waiting_files(places, names) < kGatheredFiles && look_at_feeder(places).alive)
+        std::this_thread::sleep_for(kGatherInterval);
 }
 
 Status serve_file(const FetchOptions& options, const FeederPlaces& places,
@@ -109,7 +131,9 @@ Result<bool> serve(const FetchOptions& options, const Drivers& drivers) {
     }
     const auto file = names->file(options.name);
     if (!file || overlapping(head.cover, *file) == nullptr) return false;
+    if (move_to(places, options)) return true;
     ASB_CHECK(serve_file(options, places, *names, *file, drivers));
+    let_files_gather(places, *names);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/text.hpp"
+#include "engine/log_files.hpp"
 #include "engine/postgres/lsn.hpp"
 #include "engine/postgres/restore_staging_area.hpp"
 #include "io/subprocess.hpp"
@@ -36,6 +37,12 @@ std::string command_line(const Recovery& recovery, std::string_view rest) {
     for (const auto& word : recovery.fetch_program)
         for (const char c : shell_quote(word) + " ") line.append(c == '%' ? 2 : 1, c);
     return fmt::format("{}--source {} {}", line, kSource, rest);
+}
+
+// What waits already needs no start of our program (14 ms of processor time, `mv` takes 1).
+std::string restore_command(const Recovery& recovery) {
+    return fmt::format("mv -f {}/\"%f\" \"%p\" 2>/dev/null || exec {}", kPrefetchFolder,
+                       command_line(recovery, "\"%f\" \"%p\""));
 }
 
 // Files that another process than the tree's writer has put there.
@@ -73,7 +80,7 @@ std::vector<std::pair<std::string, std::string>> recovery_settings(const Recover
                                                                    WalWay way) {
     const bool fetched = way == WalWay::fetched;
     std::vector<std::pair<std::string, std::string>> settings = {
-        {"restore_command", fetched ? command_line(recovery, "\"%f\" \"%p\"") : "false"},
+        {"restore_command", fetched ? restore_command(recovery) : "false"},
         {"recovery_end_command", fetched ? command_line(recovery, "--end") : ""},
         {"recovery_target_timeline", std::to_string(recovery.line)},
         {"recovery_target_action", "promote"},
