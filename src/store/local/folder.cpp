@@ -214,9 +214,24 @@ Result<Spot> make_spot(const std::string& root, const ObjectKey& key) {
     return std::move(*spot);
 }
 
-Status sync_folders(const std::string& root, const Spot& spot, const ObjectKey& key) {
+bool NameSync::is_known(const Spot& spot) {
+    const std::lock_guard lock(mutex_);
+    struct stat known {};
+    struct stat asked {};
+    return known_.valid() && fstat(known_.get(), &known) == 0 &&
+           fstat(spot.folder.get(), &asked) == 0 && known.st_dev == asked.st_dev &&
+           known.st_ino == asked.st_ino;
+}
+
+void NameSync::remember(const Spot& spot) {
+    const std::lock_guard lock(mutex_);
+    known_ = UniqueFd(fcntl(spot.folder.get(), F_DUPFD_CLOEXEC, 0));
+}
+
+Status NameSync::sync(const std::string& root, const Spot& spot, const ObjectKey& key) {
     if (fsync(spot.folder.get()) != 0)
         return step_error(errno, "cannot sync the folder of", spot.path, root);
+    if (is_known(spot)) return {};
     std::string_view above = key.text();
     for (auto slash = above.rfind('/'); slash != std::string_view::npos; slash = above.rfind('/')) {
         above = above.substr(0, slash);
@@ -226,6 +241,7 @@ Status sync_folders(const std::string& root, const Spot& spot, const ObjectKey& 
             return step_error(folder ? errno : ENOENT, "cannot sync the folder of",
                               root + "/" + folder_key.text(), root);
     }
+    remember(spot);
     return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,8 +43,23 @@ struct Spot {
 Result<std::optional<Spot>> find_spot(const std::string& root, const ObjectKey& key);
 // The same, making each missing folder (mode 0700) and syncing the folder that it was made in.
 Result<Spot> make_spot(const std::string& root, const ObjectKey& key);
-// fsync of the folder of `key` and of each folder above it, up to and including `root`.
-Status sync_folders(const std::string& root, const Spot& spot, const ObjectKey& key);
+
+// Makes names durable. An fsync of a folder that has nothing new still makes the disk empty its
+// cache, so the folders above are synced once for each folder that objects go to. Thread-safe.
+class NameSync {
+  public:
+    // fsync of the folder of `key` and of each folder above it, up to and including `root`; of it
+    // alone when it is the one of the call before: what is above it knew its name then already, and
+    // knows it as long as it can be reached.
+    Status sync(const std::string& root, const Spot& spot, const ObjectKey& key);
+
+  private:
+    bool is_known(const Spot& spot);
+    void remember(const Spot& spot);
+
+    std::mutex mutex_;
+    UniqueFd known_;  // stays open: no other folder can get its number meanwhile
+};
 
 // One file or folder met on a walk; borrowed for the call.
 struct Visit {

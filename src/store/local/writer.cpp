@@ -33,10 +33,12 @@ Error taken(const Spot& spot) {
 // destruction removes what there is.
 class LocalWriter : public ObjectWriter {
   public:
-    LocalWriter(std::string root, ObjectKey key, Spot spot, UniqueFd fd)
+    LocalWriter(std::string root, ObjectKey key, Spot spot, UniqueFd fd,
+                std::shared_ptr<NameSync> names)
         : root_(std::move(root)),
           key_(std::move(key)),
           spot_(std::move(spot)),
+          names_(std::move(names)),
           file_(std::move(fd), spot_.path) {}
 
     LocalWriter(const LocalWriter&) = delete;
@@ -121,12 +123,13 @@ class LocalWriter : public ObjectWriter {
 
     [[nodiscard]] Status sync_names() const {
         ASB_CHECK(pass("store.local.sync_folder", "cannot sync the folder of"));
-        return sync_folders(root_, spot_, key_);
+        return names_->sync(root_, spot_, key_);
     }
 
     const std::string root_;
     const ObjectKey key_;
     const Spot spot_;
+    const std::shared_ptr<NameSync> names_;
     DirectFile file_;
     bool named_partial_ = true;
     bool usable_ = true;
@@ -139,7 +142,8 @@ class LocalAppender : public StoreAppender {
     Result<std::unique_ptr<ObjectWriter>> create(const ObjectKey& key) override {
         ASB_TRY(auto spot, make_spot(root_, key));
         ASB_TRY(auto fd, reserve(root_, spot));
-        auto writer = std::make_unique<LocalWriter>(root_, key, std::move(spot), std::move(fd));
+        auto writer =
+            std::make_unique<LocalWriter>(root_, key, std::move(spot), std::move(fd), names_);
         ASB_CHECK(writer->check_name_free());
         return std::unique_ptr<ObjectWriter>(std::move(writer));
     }
@@ -152,6 +156,7 @@ class LocalAppender : public StoreAppender {
 
   private:
     const std::string root_;
+    const std::shared_ptr<NameSync> names_ = std::make_shared<NameSync>();
 };
 
 }  // namespace
