@@ -31,11 +31,16 @@ bool holds(const LogSpan& larger, const LogSpan& smaller) {
            smaller.end <= larger.end && larger.range() != smaller.range();
 }
 
-Status erase(const StreamSealer::Stores& stores, const std::string& log_id, const LogSpan& span) {
-    const auto key = key_of(log_id, span);
-    if (const int error = fail_point("log.seal_erase"))
-        return errno_error(error, "cannot remove", key.text(), Code::store);
-    return stores.eraser.erase(key);
+// At once: a sync of the folder for each would slow down what is being put there.
+Status erase(const StreamSealer::Stores& stores, const std::string& log_id,
+             const std::vector<WrittenObject>& objects) {
+    std::vector<ObjectKey> keys;
+    for (const auto& object : objects) {
+        keys.push_back(key_of(log_id, object.span));
+        if (const int error = fail_point("log.seal_erase"))
+            return errno_error(error, "cannot remove", keys.back().text(), Code::store);
+    }
+    return stores.eraser.erase_all(keys);
 }
 
 // Verifies each, and publishes them as one; the small ones stay.
@@ -75,7 +80,7 @@ Result<WrittenObject> merge_and_erase(const StreamSealer::Stores& stores, const 
     ASB_TRY(auto merged, merge(stores, log, group));
     ASB_TRY([[maybe_unused]] const auto opened,
             open_log_object(stores.reader, key_of(log.log_id, merged.span), log.key_or_null()));
-    for (const auto& object : group) ASB_CHECK(erase(stores, log.log_id, object.span));
+    ASB_CHECK(erase(stores, log.log_id, group));
     return merged;
 }
 
@@ -114,6 +119,7 @@ Status StreamSealer::load() {
 Status StreamSealer::forget_merged(const Group& all) {
     const WrittenObject* larger = nullptr;
     bool proved = false;
+    Group merged;
     for (const auto& object : all) {
         if (larger != nullptr && holds(larger->span, object.span)) {
             if (!proved)
@@ -121,7 +127,7 @@ Status StreamSealer::forget_merged(const Group& all) {
                                          log_.key_or_null())
                              .ok();
             if (proved) {
-                ASB_CHECK(erase(stores_, log_.log_id, object.span));
+                merged.push_back(object);
                 continue;
             }
         } else {
@@ -130,7 +136,7 @@ Status StreamSealer::forget_merged(const Group& all) {
         }
         add(object);
     }
-    return {};
+    return erase(stores_, log_.log_id, merged);
 }
 
 void StreamSealer::add(const WrittenObject& object) {

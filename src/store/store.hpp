@@ -96,8 +96,10 @@ class StoreAppender {
 class StoreEraser {
   public:
     virtual ~StoreEraser() = default;
-    // A missing object is success.
-    virtual Status erase(const ObjectKey& key) = 0;
+    // Durable when it returns, which is little more work for many than for one. A missing object is
+    // success; after an error some may be gone.
+    virtual Status erase_all(const std::vector<ObjectKey>& keys) = 0;
+    Status erase(const ObjectKey& key) { return erase_all({key}); }
     // Removes what writers that no longer live left unfinished; returns how many. Never touches a
     // live writer's.
     virtual Result<std::size_t> sweep_abandoned() = 0;

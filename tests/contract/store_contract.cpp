@@ -344,6 +344,16 @@ TEST_P(StoreContract, ErasesOneObject) {
     EXPECT_TRUE(eraser().erase(ObjectKey::known("a")).ok());
 }
 
+TEST_P(StoreContract, ErasesManyObjectsOfSeveralFolders) {
+    for (const auto* key : {"a", "log/1/a", "log/1/b", "log/1/c", "log/2/a"}) put(key, "text");
+    ASSERT_TRUE(eraser()
+                    .erase_all({ObjectKey::known("log/1/a"), ObjectKey::known("log/1/c"),
+                                ObjectKey::known("missing/a"), ObjectKey::known("log/2/a")})
+                    .ok());
+    EXPECT_THAT(list(), ElementsAre("a", "log/1/b"));
+    EXPECT_TRUE(eraser().erase_all({}).ok());
+}
+
 TEST_P(StoreContract, KnowsItsRoomBeforeItExists) {
     const auto before = appender().free_space();
     ASSERT_TRUE(before.ok());

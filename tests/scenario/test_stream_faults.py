@@ -50,7 +50,7 @@ def test_a_stream_that_is_killed_at_each_of_its_steps_misses_nothing(server, str
     Stream(streamed, env=crash.armed(1, "kill", "log.record")).wait(expect=crash.KILLED)
     for name, count in {
         "log.put": 2, "store.local.rename": 3, "store.local.sync_folder": 4, "stream.confirm": 2,
-        "log.seal": 1, "log.seal_erase": 2, "store.local.erase": 1,
+        "log.seal": 1, "log.seal_erase": 2, "store.local.erase": 2,
     }.items():
         stream = Stream(streamed, env={**settings, **SYNCHRONOUS, **crash.armed(count, "kill", name)})
         with writer.beside():

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 
 #include "base/fail_point.hpp"
 #include "store/local/reservation.hpp"
@@ -15,16 +16,16 @@ class LocalEraser : public StoreEraser {
   public:
     explicit LocalEraser(std::string root) : root_(std::move(root)) {}
 
-    Status erase(const ObjectKey& key) override {
-        ASB_TRY(const auto spot, find_spot(root_, key));
-        if (!spot) return {};
-        const int injected = fail_point("store.local.erase");
-        if (injected != 0) return step_error(injected, "cannot remove", spot->path, root_);
-        if (unlinkat(spot->folder.get(), spot->name.c_str(), 0) != 0) {
-            if (errno == ENOENT) return {};
-            return step_error(errno, "cannot remove", spot->path, root_);
+    Status erase_all(const std::vector<ObjectKey>& keys) override {
+        std::map<std::string, Spot> changed;  // one of each folder
+        for (const auto& key : keys) {
+            ASB_TRY(auto spot, find_spot(root_, key));
+            if (!spot) continue;
+            ASB_TRY(const bool removed, remove(*spot));
+            if (removed) changed.try_emplace(folder_of(key), std::move(*spot));
         }
-        return sync_after_erase(*spot);
+        for (const auto& [folder, spot] : changed) ASB_CHECK(sync_after_erase(spot));
+        return {};
     }
 
     Result<std::size_t> sweep_abandoned() override {
@@ -53,6 +54,19 @@ class LocalEraser : public StoreEraser {
     }
 
   private:
+    static std::string folder_of(const ObjectKey& key) {
+        return key.text().substr(0, key.text().rfind('/') + 1);
+    }
+
+    // Whether it was there.
+    [[nodiscard]] Result<bool> remove(const Spot& spot) const {
+        const int injected = fail_point("store.local.erase");
+        if (injected != 0) return step_error(injected, "cannot remove", spot.path, root_);
+        if (unlinkat(spot.folder.get(), spot.name.c_str(), 0) == 0) return true;
+        if (errno == ENOENT) return false;
+        return step_error(errno, "cannot remove", spot.path, root_);
+    }
+
     // The key that a partial file stands for; nullopt for any other file, which is never touched.
     static std::optional<ObjectKey> key_of_partial(const Visit& visit) {
         const auto name = name_of_partial(visit.name);
