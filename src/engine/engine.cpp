@@ -22,6 +22,7 @@ std::vector<CheckLine> Engine::check_log(const std::vector<LogTail>& /*tails*/,
     return {};
 }
 
+// NOLINTBEGIN(performance-unnecessary-value-param): who overrides these keeps what is given
 Result<std::unique_ptr<BackupSession>> Engine::open_incremental(SessionContext /*context*/) {
     return fail(Code::usage, "{} has no log to take an incremental backup from", name());
 }
@@ -47,6 +48,7 @@ Result<std::unique_ptr<LogFiles>> Engine::make_log_files(const Json& /*facts*/,
                                                          LogFilesOptions /*options*/) const {
     return fail(Code::usage, "{} keeps its log in no files", name());
 }
+// NOLINTEND(performance-unnecessary-value-param)
 
 std::optional<LogPoint> Engine::log_entry(std::string_view /*name*/, const Json& /*facts*/) const {
     return std::nullopt;

@@ -17,6 +17,9 @@ namespace asb {
 // Below the server's data directory: where files wait that were fetched ahead, each under its name.
 // They are whole: whoever moves one away has it.
 inline constexpr std::string_view kPrefetchFolder = "pg_wal/asb-prefetch";
+// In it: written anew with each file. Older than the server's start: what waits there may be what a
+// loss of power has left.
+inline constexpr std::string_view kPrefetchState = ".state";
 
 // Which files a server asks for. Thread-safe.
 class LogFileNames {

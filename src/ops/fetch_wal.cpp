@@ -1,5 +1,6 @@
 #include "ops/fetch_wal.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -131,7 +132,7 @@ Result<bool> serve(const FetchOptions& options, const Drivers& drivers) {
     }
     const auto file = names->file(options.name);
     if (!file || overlapping(head.cover, *file) == nullptr) return false;
-    if (move_to(places, options)) return true;
+    forget_leftovers(places);
     ASB_CHECK(serve_file(options, places, *names, *file, drivers));
     let_files_gather(places, *names);
     return true;
@@ -163,6 +164,8 @@ int give_up(const Error& error) {
 }  // namespace
 
 int fetch_wal(const FetchOptions& options, const Drivers& drivers) {
+    // A server that stops wants to see that its signal ended this; nothing here needs to be undone.
+    for (const int number : {SIGTERM, SIGINT}) static_cast<void>(signal(number, SIG_DFL));
     if (options.end || options.probe) {
         const auto done = options.end ? end_recovery(options) : probe(options, drivers);
         return done.ok() ? 0 : give_up(done.error());

@@ -35,7 +35,7 @@ std::string lock_path(const FeederPlaces& places) {
     return places.folder + "/.lock";
 }
 std::string state_path(const FeederPlaces& places) {
-    return places.folder + "/.state";
+    return fmt::format("{}/{}", places.folder, kPrefetchState);
 }
 
 bool exists(const std::string& path) {
@@ -188,6 +188,14 @@ void stop_feeder(const FeederPlaces& places) {
         std::this_thread::sleep_for(kPollInterval);
     }
     remove_waiting(places);
+}
+
+void forget_leftovers(const FeederPlaces& places) {
+    std::error_code error;
+    const auto started = fs::last_write_time(places.server, error);
+    if (error) return;
+    const auto last = fs::last_write_time(state_path(places), error);
+    if (!error && last <= started && !look_at_feeder(places).alive) remove_waiting(places);
 }
 
 std::vector<LogBranch> ancestry(const std::vector<LogBranch>& branches, std::uint32_t line) {

@@ -33,6 +33,10 @@ Status start_feeder(const FeederPlaces& places, const Drivers& drivers, const Lo
 // Ends one that is alive, and removes what it put there.
 void stop_feeder(const FeederPlaces& places);
 
+// Removes what one put there that ended before the server was started: after a loss of power such
+// files need not be what was written.
+void forget_leftovers(const FeederPlaces& places);
+
 // All files at once, into `folder`, by this process: where the server cannot read the repository.
 // The beginnings of files are there already.
 Status unpack_log(const RecoverySource& source, const Drivers& drivers, const std::string& folder,

@@ -113,6 +113,13 @@ Error unreachable(const MongoSite& site, std::string_view message) {
     return with_hint(std::move(error), std::string(hint));
 }
 
+// libmongoc calls whatever fails during the login a failed login, and keeps the message only.
+bool was_cut_off(std::string_view message) {
+    constexpr std::array kParts = {"socket error", "Failed to read", "Failed to send",
+                                   "timed out",    "timeout",        "stream"};
+    return std::ranges::any_of(kParts, [&](const char* part) { return contains(message, part); });
+}
+
 Error broken(const MongoSite& site, std::string_view action, std::string_view name_space,
              std::string_view message) {
     Error error = fail(Code::database, "the connection to the database at {} broke in {} on {}: {}",
@@ -149,7 +156,7 @@ Error mongo_error(const bson_error_t& error, const MongoSite& site, std::string_
                   std::string_view name_space) {
     const std::string_view message = error.message;
     if (error.domain == MONGOC_ERROR_CLIENT && error.code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
-        return refused(site);
+        return was_cut_off(message) ? broken(site, action, name_space, message) : refused(site);
     if (error.domain == MONGOC_ERROR_SERVER || error.domain == MONGOC_ERROR_WRITE_CONCERN)
         return server_said(error, site, action, name_space);
     if (error.domain == MONGOC_ERROR_SERVER_SELECTION)
