@@ -3,9 +3,9 @@
 nothing it includes has changed since, need not be read again. Most of the time goes into headers, so
 some files of one folder are read as one; when that finds anything, each of them is read alone.
 
-Usage: tidy.py BUILD_FOLDER [JOBS]. The folder must be built by Ninja with clang (the tidy preset):
-its compile_commands.json says how, its dependency log says what each file includes. Remembers clean
-files in BUILD_FOLDER/clean/. Prints what clang-tidy finds; exit 1 when there is any.
+Usage: tidy.py BUILD_FOLDER [JOBS], in the folder of the project. The build folder must be configured with
+clang and without precompiled headers (the tidy preset): its compile_commands.json says how a file is
+compiled. clang's own warnings are findings as well. Remembers clean files in BUILD_FOLDER/clean/. Prints what clang-tidy finds; exit 1 when there is any.
 """
 
 import collections
@@ -31,31 +31,43 @@ Work = collections.namedtuple("Work", "source marker command folder")
 NOT_IN_TESTS = "--checks=-clang-analyzer-*,-concurrency-mt-unsafe,-performance-inefficient-vector-operation"
 
 
-def dependencies(build):
-    """{object file: files that went into it}, as Ninja recorded them."""
-    log = subprocess.run(["ninja", "-C", build, "-t", "deps"], capture_output=True, text=True, check=True)
-    result, current = {}, []
-    for line in log.stdout.splitlines():
-        if line.startswith("    "):
-            current.append(line.strip())
-        elif ": #deps " in line:
-            current = result.setdefault(line.split(": #deps ")[0], [])
-    return result
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+
+@functools.lru_cache(maxsize=None)
+def included(path):
+    """The files of ours that a file of ours includes directly."""
+    places = [path.parent, pathlib.Path("src"), pathlib.Path("tests")]
+    found = []
+    for name in INCLUDE.findall(path.read_text()):
+        found += [place / name for place in places if (place / name).exists()][:1]
+    return found
+
+
+def dependencies(source):
+    """The file and all of ours that goes into it."""
+    known, todo = set(), [pathlib.Path(source)]
+    while todo:
+        path = todo.pop()
+        if path not in known:
+            known.add(path)
+            todo += included(path)
+    return sorted(known)
 
 
 @functools.lru_cache(maxsize=None)
 def fingerprint(path):
-    """Of a file of ours its contents; of a system header, when it was changed."""
-    if "/usr/" in path:
-        return str(os.stat(path).st_mtime_ns)
-    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def key_of(command, files, build):
-    text = "\n".join(
-        [command["command"], fingerprint(os.path.abspath(".clang-tidy")), fingerprint(os.path.abspath(__file__))]
-        + [fingerprint(os.path.join(build, file)) for file in sorted(files)]
-    )
+@functools.lru_cache(maxsize=None)
+def version():
+    return subprocess.run([TIDY, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def key_of(command, source):
+    rules = [fingerprint(pathlib.Path(name)) for name in (".clang-tidy", "tools/tidy.py")]
+    text = "\n".join([command, version(), *rules, *map(fingerprint, dependencies(source))])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -118,15 +130,13 @@ def findings(text):
 def pending(build):
     """The Work of each file of src/ and tests/ that is not known to be clean; once, however many programs
     it is part of."""
-    deps = dependencies(build)
     commands = json.loads(pathlib.Path(build, "compile_commands.json").read_text())
     for command in {each["file"]: each for each in commands}.values():
         source = os.path.relpath(command["file"])
         if not re.match(r"(src|tests)/", source):
             continue
-        output = re.search(r" -o (\S+)", command["command"]).group(1)
-        marker = pathlib.Path(build, "clean", key_of(command, deps[output], build)) if output in deps else None
-        if marker is None or not marker.exists():
+        marker = pathlib.Path(build, "clean", key_of(command["command"], source))
+        if not marker.exists():
             yield Work(source, marker, command["command"], command["directory"])
 
 
@@ -138,7 +148,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         runs = [pool.submit(read_group, build, work) for work in groups(todo)]
         for work, status, text in (each for run in concurrent.futures.as_completed(runs) for each in run.result()):
-            if status == 0 and work.marker:
+            if status == 0:
                 work.marker.touch()
             elif status != 0:
                 bad += 1
