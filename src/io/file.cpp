@@ -86,7 +86,7 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
 }
 
 Status replace_file(const std::string& path, std::string_view text, mode_t mode) {
-    const auto fresh = fmt::format("{}.{}", path, getpid());
+    const auto fresh = path + ".new";  // what a crash left of it, the next one overwrites
     const auto write = [&]() -> Status {
         ASB_TRY(const auto file, open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC, mode));
         ASB_CHECK(write_all(file.get(), as_bytes(text), fresh));

@@ -167,6 +167,9 @@ Status StreamRun::begin_log(const LogTail& tail) {
                 "stop it first, or let it run: one stream is enough");
         if (!claim) return claim.error();
         claim_ = std::move(*claim);
+        // What a killed stream was writing.
+        if (const auto swept = stores_.eraser->sweep_abandoned(); !swept)
+            context_.log.warning("leftovers could not be swept: {}", swept.error().fact);
     }
     const LogRecord wanted{.log_id = tail.log_id,
                            .engine = std::string(engine_->name()),
