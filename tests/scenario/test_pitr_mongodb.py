@@ -20,7 +20,7 @@ from lib.recovered import back_up, remove, windows
 from lib.streaming import Stream
 
 SEED = 20240115
-SAMPLES = int(os.environ.get("ASB_PITR_SAMPLES", "4"))
+SAMPLES = int(os.environ.get("ASB_PITR_SAMPLES", "20"))
 REFUSALS = max(20, SAMPLES)
 UNREACHABLE = 8
 DATABASE, COLLECTIONS = "auth", ("numbered", "accounts")
