@@ -19,12 +19,6 @@ constexpr std::uint64_t kSpareBytes = 16 * kMiB;
 // What compression is sure to gain on a database; used only to refuse a run that cannot fit.
 constexpr std::uint64_t kSureCompression = 8;
 
-struct Stores {
-    std::unique_ptr<StoreReader> reader;
-    std::unique_ptr<StoreAppender> appender;
-    std::unique_ptr<StoreEraser> eraser;
-};
-
 bool compressed(const OpsContext& context) {
     return context.settings.flag("COMPRESSION_ENABLED");
 }
@@ -108,18 +102,13 @@ Result<Report> plan(const OpsContext& context, const BackupSources& sources, con
     return report;
 }
 
-Result<Stores> open_stores(const OpsContext& context, const Place& place) {
-    Stores stores;
-    ASB_TRY(stores.reader, place.driver->open_reader(place.location));
-    ASB_TRY(stores.appender, place.driver->open_appender(place.location));
-    ASB_TRY(stores.eraser, place.driver->open_eraser(place.location));
+void sweep(const OpsContext& context, const Stores& stores) {
     const auto swept = sweep_leftovers(*stores.reader, *stores.eraser);
     if (!swept)
         context.log.warning("leftovers of an earlier run could not be removed: {}",
                             swept.error().fact);
     else if (*swept != 0)
         context.log.info("removed {} leftovers of earlier runs that did not finish", *swept);
-    return stores;
 }
 
 // Every source's entries, and what each has to say about itself.
@@ -225,7 +214,8 @@ Result<Report> run_backup(const OpsContext& context, const BackupRequest& reques
     ASB_TRY(auto sources, open_backup_sources(context, request.type, promotion, *reader));
     if (request.dry_run) return plan(context, sources, place, key.has_value());
 
-    ASB_TRY(const auto stores, open_stores(context, place));
+    ASB_TRY(const auto stores, open_stores(place));
+    sweep(context, stores);
     ASB_TRY(const auto free, stores.appender->free_space());
     ASB_CHECK(check_space(context, free, expected_bytes(sources), stores.reader->place()));
     ASB_CHECK(ensure_recovery_note(*stores.reader, *stores.appender));

@@ -107,6 +107,14 @@ Result<Place> repository_place(const OpsContext& context) {
     return find_place(context, context.settings.text("BACKUP_DIR"));
 }
 
+Result<Stores> open_stores(const Place& place) {
+    Stores stores;
+    ASB_TRY(stores.reader, place.driver->open_reader(place.location));
+    ASB_TRY(stores.appender, place.driver->open_appender(place.location));
+    ASB_TRY(stores.eraser, place.driver->open_eraser(place.location));
+    return stores;
+}
+
 Result<std::unique_ptr<KeyProvider>> open_key_provider(const OpsContext& context) {
     ASB_ASSERT(!context.drivers.keys.empty());
     return context.drivers.keys.front()->open(context.settings);

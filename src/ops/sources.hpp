@@ -30,6 +30,14 @@ Result<Place> find_place(const OpsContext& context, const std::string& location)
 // The repository that settings name: BACKUP_DIR.
 Result<Place> repository_place(const OpsContext& context);
 
+// Everything that may be done to a repository, each right opened alone.
+struct Stores {
+    std::unique_ptr<StoreReader> reader;
+    std::unique_ptr<StoreAppender> appender;
+    std::unique_ptr<StoreEraser> eraser;
+};
+Result<Stores> open_stores(const Place& place);
+
 // The provider whose key the settings hold. `usage` when there is none or it may not be used.
 Result<std::unique_ptr<KeyProvider>> open_key_provider(const OpsContext& context);
 

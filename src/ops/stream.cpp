@@ -35,21 +35,6 @@ constexpr std::chrono::seconds kBusyLater{120};
 constexpr int kPromotionsMax = 3;
 constexpr int kFutileMax = 2;
 
-struct Stores {
-    std::unique_ptr<StoreReader> reader;
-    std::unique_ptr<StoreAppender> appender;
-    std::unique_ptr<StoreEraser> eraser;
-};
-
-Result<Stores> open_stores(const OpsContext& context) {
-    Stores stores;
-    ASB_TRY(const auto place, repository_place(context));
-    ASB_TRY(stores.reader, place.driver->open_reader(place.location));
-    ASB_TRY(stores.appender, place.driver->open_appender(place.location));
-    ASB_TRY(stores.eraser, place.driver->open_eraser(place.location));
-    return stores;
-}
-
 // A repository that is full or away may come back; what it refuses for another reason does not.
 bool may_mend(const Error& error) {
     return error.code == Code::store || error.code == Code::space;
@@ -371,7 +356,8 @@ Result<Report> run_stream(const OpsContext& context, const StreamRequest& reques
     if (request.status) return report_stream_status(context);
     ASB_TRY(const auto limits, read_stream_limits(context.settings));
     ASB_TRY(auto engine, open_database_engine(context));
-    ASB_TRY(auto stores, open_stores(context));
+    ASB_TRY(const auto place, repository_place(context));
+    ASB_TRY(auto stores, open_stores(place));
     if (request.drop_slot) return drop_stream_slot(context, *engine, *stores.reader);
     if (!engine->has_log())
         return fail(Code::usage, "{} has no log that could be followed", engine->name());

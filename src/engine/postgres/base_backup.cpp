@@ -58,12 +58,8 @@ class BaseBackupSession final : public BackupSession {
 };
 
 std::vector<std::string> BaseBackupSession::plan() const {
-    const ConnectionTarget& target = connection_->target();
     return {
-        fmt::format("connected to {} as {} for replication ({})", target.address(), target.user,
-                    target.unix_socket ? "unix socket"
-                    : target.tls       ? "TLS"
-                                       : "no TLS"),
+        connection_->target().replication_line(),
         fmt::format("copy PostgreSQL {}{}, system {}, timeline {}: {}", server_.version,
                     server_.in_recovery ? " (standby)" : "", server_.system_identifier,
                     server_.timeline,

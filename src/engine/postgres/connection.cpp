@@ -127,6 +127,13 @@ std::string ConnectionTarget::address() const {
     return unix_socket ? fmt::format("{} (port {})", host, port) : fmt::format("{}:{}", host, port);
 }
 
+std::string ConnectionTarget::replication_line() const {
+    return fmt::format("connected to {} as {} for replication ({})", address(), user,
+                       unix_socket ? "unix socket"
+                       : tls       ? "TLS"
+                                   : "no TLS");
+}
+
 struct Connection::State {
     PgConn connection;
     ConnectionTarget target;

@@ -48,6 +48,8 @@ struct ConnectionTarget {
     bool tls = false;
     bool replication = false;
     [[nodiscard]] std::string address() const;  // "db.example:5432", "/run/postgresql (port 5432)"
+    // For a plan: "connected to db.example:5432 as backup for replication (TLS)"
+    [[nodiscard]] std::string replication_line() const;
 };
 
 // One session on a server. One thread at a time. Every call that waits ends with `interrupted` when

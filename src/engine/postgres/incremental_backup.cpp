@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "engine/postgres/log_slot.hpp"
 #include "engine/postgres/rehoming_sink.hpp"
+#include "engine/postgres/replication_slot.hpp"
 #include "engine/postgres/wal_continuation.hpp"
 #include "engine/postgres/wal_log_search.hpp"
 #include "engine/postgres/wal_moment.hpp"
@@ -17,7 +18,6 @@ namespace {
 constexpr std::chrono::seconds kNoWalMax{60};
 // How long a server that never pauses is followed only to learn what its clock says.
 constexpr std::chrono::seconds kMomentMax{5};
-constexpr std::string_view kObjectInUse = "55006";
 
 // Takes WAL of one timeline after another into entries, and knows what is in it.
 class WalIntake {
@@ -40,15 +40,8 @@ class WalIntake {
         begin_line({change.branch.line, change.branch.at}, WalReader::Start::at_record);
         return {};
     }
-    // Why nobody could recover along what was taken; empty: one can.
-    [[nodiscard]] std::string hole() const {
-        const auto until = trace_->minimal_until();
-        return until ? fmt::format(
-                           "the server ran with wal_level=minimal at {}, and no recovery "
-                           "gets over what it wrote then",
-                           to_text(*until))
-                     : std::string();
-    }
+    // As WalTrace::hole.
+    [[nodiscard]] std::string hole() const { return trace_->hole(); }
     // Cuts off the record that is not complete.
     Status finish() { return end_line(trace_->boundary()); }
 
@@ -144,12 +137,7 @@ Status IncrementalSession::prepare() {
 }
 
 std::vector<std::string> IncrementalSession::plan() const {
-    const ConnectionTarget& target = connection_.target();
-    std::vector<std::string> lines = {fmt::format("connected to {} as {} for replication ({})",
-                                                  target.address(), target.user,
-                                                  target.unix_socket ? "unix socket"
-                                                  : target.tls       ? "TLS"
-                                                                     : "no TLS")};
+    std::vector<std::string> lines = {connection_.target().replication_line()};
     if (gap_) return lines;
     lines.push_back(
         fmt::format("copy the WAL of PostgreSQL {} from {} on timeline {}, where {} "

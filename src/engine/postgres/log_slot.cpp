@@ -9,7 +9,6 @@ namespace asb {
 namespace {
 
 constexpr std::chrono::seconds kAnswerMax{10};
-constexpr std::string_view kObjectInUse = "55006";
 
 // The server moves a slot when it hears of a position over a stream of that slot.
 Status report_kept(Connection& connection, const std::string& slot, const LogPoint& kept) {

@@ -11,6 +11,9 @@
 
 namespace asb {
 
+// The SQLSTATE of a slot that another session reads (PostgreSQL 15 manual, appendix A).
+inline constexpr std::string_view kObjectInUse = "55006";
+
 // "auth_service_backup_<log id>"; `log_id` is of a-z, 0-9 and '_'.
 [[nodiscard]] std::string log_slot_name(std::string_view log_id);
 

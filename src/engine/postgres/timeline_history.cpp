@@ -25,6 +25,13 @@ Result<LogBranch> parse_line(std::string_view line, std::uint32_t timeline) {
 
 }  // namespace
 
+Result<std::string> read_timeline_history(Connection& connection, std::uint32_t timeline) {
+    ASB_TRY(const PgResult rows, connection.query(fmt::format("TIMELINE_HISTORY {}", timeline)));
+    if (PQntuples(rows.get()) != 1 || PQnfields(rows.get()) < 2)
+        return fail(Code::database, "the server has no history of timeline {}", timeline);
+    return std::string(cell(rows, 0, 1));
+}
+
 Result<std::vector<LogBranch>> parse_timeline_history(std::string_view text,
                                                       std::uint32_t timeline) {
     std::vector<LogBranch> branches;

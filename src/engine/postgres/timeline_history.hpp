@@ -7,8 +7,12 @@
 
 #include "base/result.hpp"
 #include "engine/log.hpp"
+#include "engine/postgres/connection.hpp"
 
 namespace asb {
+
+// The text of the timeline's history file, asked of the server on a replication connection.
+Result<std::string> read_timeline_history(Connection& connection, std::uint32_t timeline);
 
 // The ancestry of `timeline` from the text of its history file (PostgreSQL 15 manual, 26.3.6;
 // readTimeLineHistory in src/backend/access/transam/timeline.c): one branch a line, the oldest

@@ -10,7 +10,6 @@
 namespace asb {
 namespace {
 
-constexpr std::string_view kObjectInUse = "55006";
 // A record that is longer is cut; what is held meanwhile stays bounded.
 constexpr std::size_t kHeldBytesMax = 16 * kMiB;
 // The server gives up a client that says nothing for wal_sender_timeout (a minute).
@@ -127,11 +126,8 @@ Status WalFollower::take(WalStream::Event event) {
     }
     if (!event.wal.empty()) {
         ASB_CHECK(trace_->feed(event.wal));
-        if (const auto until = trace_->minimal_until())
-            return fail(Code::incomplete,
-                        "the server ran with wal_level=minimal at {}, and no recovery gets over "
-                        "what it wrote then",
-                        to_text(*until));
+        if (const auto hole = trace_->hole(); !hole.empty())
+            return fail(Code::incomplete, "{}", hole);
         bytes_ += as_text(event.wal);
     }
     moment_.take(*stream_, event, trace_->boundary());

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "engine/postgres/rehoming_sink.hpp"
+#include "engine/postgres/timeline_history.hpp"
 #include "engine/postgres/wal_trace.hpp"
 
 namespace asb {
@@ -96,15 +97,13 @@ Status receive_wal(Connection& connection, const std::string& slot, const WalSeg
 Result<std::string> receive_timeline_history(Connection& connection, std::uint32_t timeline,
                                              EntrySink& sink,
                                              const WalSegments::MakeHeader& make_header) {
-    ASB_TRY(const PgResult rows, connection.query(fmt::format("TIMELINE_HISTORY {}", timeline)));
-    if (PQntuples(rows.get()) != 1 || PQnfields(rows.get()) < 2)
-        return fail(Code::database, "the server has no history of timeline {}", timeline);
-    const Bytes content = as_bytes(cell(rows, 0, 1));
+    ASB_TRY(auto history, read_timeline_history(connection, timeline));
+    const Bytes content = as_bytes(history);
     const std::string name = fmt::format("{}/{}", kWalFolder, history_file_name(timeline));
     ASB_CHECK(sink.begin(make_header(name, content.size())));
     ASB_CHECK(sink.write(content));
     ASB_CHECK(sink.end());
-    return std::string(as_text(content));
+    return history;
 }
 
 }  // namespace asb

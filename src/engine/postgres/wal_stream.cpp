@@ -18,13 +18,6 @@ std::string text_of(const LogPoint& point) {
     return fmt::format("{} on timeline {}", to_text(Lsn{point.at}), point.line);
 }
 
-Result<std::string> read_history(Connection& connection, std::uint32_t timeline) {
-    ASB_TRY(const PgResult rows, connection.query(fmt::format("TIMELINE_HISTORY {}", timeline)));
-    if (PQntuples(rows.get()) != 1 || PQnfields(rows.get()) < 2)
-        return fail(Code::database, "the server has no history of timeline {}", timeline);
-    return std::string(cell(rows, 0, 1));
-}
-
 // Why the server's ancestry is none of which the backups' line is a part; empty: it is.
 std::string contradiction(const std::vector<LogBranch>& branches, std::uint32_t timeline,
                           const LogPoint& end, const std::vector<LogBranch>& known) {
@@ -61,7 +54,7 @@ Result<LogJoint> join_log(Connection& connection, const ServerIdentity& server, 
                           const std::vector<LogBranch>& known) {
     LogJoint joint;
     if (server.timeline > 1) {
-        ASB_TRY(const auto text, read_history(connection, server.timeline));
+        ASB_TRY(const auto text, read_timeline_history(connection, server.timeline));
         ASB_TRY(joint.branches, parse_timeline_history(text, server.timeline));
     }
     joint.gap = contradiction(joint.branches, server.timeline, end, known);
@@ -160,7 +153,7 @@ Result<std::optional<LogLineChange>> WalStream::next_line() {
     if (branch == nullptr || branch->at != position_.at)
         return fail(Code::database, "the server ended its stream at {}", text_of(position_));
     LogLineChange change{.branch = *branch, .history = {}};
-    ASB_TRY(change.history, read_history(connection_, branch->line));
+    ASB_TRY(change.history, read_timeline_history(connection_, branch->line));
     position_.line = branch->line;
     ASB_CHECK(begin());
     return std::optional(std::move(change));

@@ -46,6 +46,14 @@ std::uint64_t WalTrace::last_record() const {
     return last && *last < boundary() ? last->value : 0;
 }
 
+std::string WalTrace::hole() const {
+    const auto until = minimal_until();
+    if (!until) return {};
+    return fmt::format(
+        "the server ran with wal_level=minimal at {}, and no recovery gets over what it wrote then",
+        to_text(*until));
+}
+
 Json WalTrace::proof(Lsn end) const {
     const Lsn kept_from{position().value - last_bytes_.size()};
     Lsn from = end.value == 0 ? end : page_start(Lsn{end.value - 1});

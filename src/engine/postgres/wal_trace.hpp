@@ -26,6 +26,8 @@ class WalTrace {
     [[nodiscard]] std::uint64_t last_record() const;
     [[nodiscard]] const WalTimes& times() const { return collector_.times(); }
     [[nodiscard]] std::optional<Lsn> minimal_until() const { return collector_.minimal_until(); }
+    // Why nobody can recover along what was fed; empty: one can.
+    [[nodiscard]] std::string hole() const;
     // What is known of the commits since the last call; for a trace that goes on for days.
     LogTimes take_totals() { return collector_.take().totals(); }
 
