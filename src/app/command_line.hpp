@@ -42,6 +42,7 @@ struct Invocation {
     std::string verify_reference;
     bool verify_chain = false;
     TargetWords explain;
+    std::string explain_from;
     FetchOptions fetch;
     std::string contents_reference;  // list --contents: the backup whose inside is listed
 };

@@ -122,6 +122,9 @@ void add_explain(CLI::App& app, Words& words) {
                           "can we get back to then? from what, or why not and which instants are "
                           "nearest; touches nothing, needs no key",
                           "auth-service-backup explain 2024-01-15T14:30:00+01:00");
+    verb->add_option("--backup-file,-f", words.invocation.explain_from,
+                     "from this full backup, or of the log of this incremental one")
+        ->type_name("NAME");
     verb->add_option("time", target.time,
                      "an instant with its zone (RFC 3339), as 2024-01-15T14:30:00Z; or latest")
         ->type_name("TIME|latest");

@@ -136,7 +136,8 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
             return invocation.verify_chain ? verify_chain(context, invocation.verify_reference)
                                            : verify_backup(context, invocation.verify_reference);
         case Verb::explain:
-            return explain_target(context, invocation.explain);
+            return explain_target(context,
+                                  {.words = invocation.explain, .backup = invocation.explain_from});
         case Verb::check:
             return run_check(context);
         case Verb::config_show:

@@ -35,6 +35,10 @@ Result<std::vector<std::string>> Engine::release_log(SessionContext /*context*/)
     return std::vector<std::string>();
 }
 
+bool Engine::may_be_log_of(std::string_view /*identity*/) const {
+    return true;
+}
+
 Result<std::unique_ptr<LogSearch>> Engine::search_log(const LogTarget& /*target*/,
                                                       const Json& /*facts*/) {
     return fail(Code::usage, "{} has no log to search", name());

@@ -203,6 +203,9 @@ class Engine {
     virtual Result<std::unique_ptr<BackupSession>> open_incremental(SessionContext context);
     // Goes on from context.tails as open_incremental does. Here: `usage`.
     virtual Result<FollowerOpening> follow(SessionContext context);
+    // Whether a log of that identity (LogFacts::identity) may be the settings' database's, as far
+    // as that can be told without asking a server. Here: it may.
+    [[nodiscard]] virtual bool may_be_log_of(std::string_view identity) const;
     // Takes away what the source keeps for the logs of context.tails (a replication slot): nothing
     // will go on from them any more. Names what went. Here: nothing.
     virtual Result<std::vector<std::string>> release_log(SessionContext context);

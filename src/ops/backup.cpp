@@ -81,9 +81,11 @@ Result<Report> plan(const OpsContext& context, const BackupSources& sources, con
     const auto expected = expected_bytes(sources);
     ASB_CHECK(check_space(context, room, expected, reader->place()));
     Report report;
-    report.text = fmt::format("dry run: a {} backup would be written to {} as {}NAME{}\n",
-                              to_text(sources.type), reader->place(), kNamePrefix,
-                              body_suffix(compressed(context), encrypted));
+    report.text = fmt::format(
+        "dry run: {} backup would be written to {} as {}NAME{}\n",
+        sources.type == BackupType::incremental ? "an incremental"
+                                                : fmt::format("a {}", to_text(sources.type)),
+        reader->place(), kNamePrefix, body_suffix(compressed(context), encrypted));
     Json steps = Json::array();
     for (const auto& source : sources.open)
         for (const auto& line : source.session->plan()) {
@@ -168,6 +170,16 @@ void settle(const OpsContext& context, const BackupSources& sources) {
         if (const auto settled = source.session->settle(); !settled)
             context.log.warning("{} goes on keeping its log from before this backup: {}",
                                 source.engine->name(), settled.error().fact);
+    if (sources.locked.empty()) return;
+    // Nothing goes on from the log of another key, and so it must not fill the server's disk.
+    for (const auto& source : sources.open) {
+        if (!source.engine->has_log()) continue;
+        SessionContext session{context.log, context.progress, context.stop};
+        session.tails = sources.locked;
+        if (const auto released = source.engine->release_log(std::move(session)); !released)
+            context.log.warning("{} goes on keeping its log for backups of another key: {}",
+                                source.engine->name(), released.error().fact);
+    }
 }
 
 Report describe(const Finished& finished, const BackupSources& sources, const std::string& place,

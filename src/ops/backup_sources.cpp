@@ -1,11 +1,13 @@
 #include "ops/backup_sources.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/text.hpp"
 #include "codec/digest.hpp"
 #include "ops/file_chain.hpp"
 #include "repo/log_tail.hpp"
+#include "repo/repository.hpp"
 
 namespace asb {
 namespace {
@@ -25,22 +27,32 @@ struct Origin {
     bool keep_log = false;
 };
 
+// `locked` gets the logs of another key.
 Result<SessionContext> session_context(const OpsContext& context, const Engine& engine,
-                                       const Origin& origin) {
+                                       const Origin& origin, std::vector<LogTail>& locked) {
     SessionContext session{context.log, context.progress, context.stop};
     if (engine.has_log()) {
-        ASB_TRY(session.tails, log_tails(origin.store, origin.catalog, engine.name()));
+        ASB_TRY(auto tails, keyed_tails(context, origin.store, origin.catalog, engine.name()));
+        session.tails = std::move(tails.open);
+        locked = std::move(tails.locked);
     }
     session.new_log_id = random_log_id();
-    session.keep_log = origin.keep_log;
+    // Whoever took incremental backups with the other key wants to take them with this one.
+    session.keep_log = origin.keep_log || std::ranges::any_of(locked, [&](const LogTail& tail) {
+                           const auto* entry = origin.catalog.find(tail.written_by);
+                           return entry->manifest.type == BackupType::incremental;
+                       });
     return session;
 }
 
 Result<BackupSources> open_full(const OpsContext& context, BackupType type, const Origin& origin) {
-    BackupSources sources{.type = type, .open = {}, .tails = {}, .promoted_because = {}};
+    BackupSources sources;
+    sources.type = type;
     ASB_TRY(auto engines, open_engines(context, type));
     for (auto& engine : engines) {
-        ASB_TRY(auto told, session_context(context, *engine, origin));
+        std::vector<LogTail> locked;
+        ASB_TRY(auto told, session_context(context, *engine, origin, locked));
+        std::ranges::move(locked, std::back_inserter(sources.locked));
         ASB_TRY(auto session, engine->open_session(std::move(told)));
         sources.open.push_back({std::move(engine), std::move(session)});
     }
@@ -64,11 +76,17 @@ ParentEntry parent_entry(const OpsContext& context, const Origin& origin,
 }
 
 Result<BackupSources> open_incremental(const OpsContext& context, const Origin& origin) {
-    BackupSources sources{
-        .type = BackupType::incremental, .open = {}, .tails = {}, .promoted_because = {}};
+    BackupSources sources;
+    sources.type = BackupType::incremental;
     ASB_TRY(auto engines, open_engines(context, BackupType::incremental));
     for (auto& engine : engines) {
-        ASB_TRY(auto told, session_context(context, *engine, origin));
+        std::vector<LogTail> locked;
+        ASB_TRY(auto told, session_context(context, *engine, origin, locked));
+        if (told.tails.empty() && !locked.empty()) {
+            sources.key_gap =
+                fmt::format("the encryption key is not the one of {}", locked.back().written_by);
+            break;
+        }
         sources.tails.insert(sources.tails.end(), told.tails.begin(), told.tails.end());
         if (!engine->has_log()) told.parent_entry = parent_entry(context, origin, sources);
         ASB_TRY(auto session, engine->open_incremental(std::move(told)));
@@ -91,12 +109,32 @@ Result<BackupSources> open_promoted(const OpsContext& context, const std::string
     return sources;
 }
 
+// Whether the settings' key, when there is one, opens the backup.
+Result<bool> opens(const OpsContext& context, StoreReader& store, const std::string& backup) {
+    if (!context.settings.flag("ENCRYPTION_ENABLED")) return true;
+    ASB_TRY(const auto provider, open_key_provider(context));
+    const auto keys = backup_keys(store, backup, provider.get());
+    if (!keys && keys.error().code != Code::wrong_key) return keys.error();
+    return keys.ok();
+}
+
 }  // namespace
+
+Result<KeyedTails> keyed_tails(const OpsContext& context, StoreReader& store,
+                               const Catalog& catalog, std::string_view engine) {
+    KeyedTails keyed;
+    ASB_TRY(auto tails, log_tails(store, catalog, engine));
+    for (auto& tail : tails) {
+        ASB_TRY(const bool is_open, opens(context, store, tail.written_by));
+        (is_open ? keyed.open : keyed.locked).push_back(std::move(tail));
+    }
+    return keyed;
+}
 
 std::string BackupSources::gap() const {
     for (const auto& source : open)
         if (const auto gap = source.session->gap()) return *gap;
-    return {};
+    return key_gap;
 }
 
 std::optional<ParentBackup> BackupSources::parent_of(std::string_view log_id) const {

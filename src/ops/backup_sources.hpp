@@ -4,6 +4,7 @@
 
 #include "ops/context.hpp"
 #include "ops/sources.hpp"
+#include "repo/catalog.hpp"
 #include "store/store.hpp"
 
 namespace asb {
@@ -18,6 +19,8 @@ struct BackupSources {
     BackupType type = BackupType::full;
     std::vector<BackupSource> open;
     std::vector<LogTail> tails;    // of an incremental backup: what it may go on from
+    std::vector<LogTail> locked;   // KeyedTails::locked: nothing goes on from there any more
+    std::string key_gap;           // why nothing can go on, when it is for the key; else empty
     std::string promoted_because;  // a full one instead of an incremental one; else empty
 
     // Of an incremental backup: why it cannot be made; empty: no session has found a gap.
@@ -25,6 +28,15 @@ struct BackupSources {
     // The backup that a slice of this log goes on from.
     [[nodiscard]] std::optional<ParentBackup> parent_of(std::string_view log_id) const;
 };
+
+// Where the repository's logs of one engine end. A log goes on under one key only: a chain that two
+// keys are needed for could be opened with neither.
+struct KeyedTails {
+    std::vector<LogTail> open;    // what the settings' key opens, or nobody needs a key for
+    std::vector<LogTail> locked;  // of another key
+};
+Result<KeyedTails> keyed_tails(const OpsContext& context, StoreReader& store,
+                               const Catalog& catalog, std::string_view engine);
 
 // What of the log makes an incremental backup a full one.
 struct Promotion {

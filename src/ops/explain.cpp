@@ -5,8 +5,8 @@
 
 namespace asb {
 
-Result<Report> explain_target(const OpsContext& context, const TargetWords& words) {
-    ASB_TRY(const auto planning, plan_wish(context, {.words = words, .backup = {}}));
+Result<Report> explain_target(const OpsContext& context, const RecoveryWish& wish) {
+    ASB_TRY(const auto planning, plan_wish(context, wish));
     const auto position = position_text_of(planning.engine.get());
     Report report;
     if (const auto* plan = std::get_if<RecoveryPlan>(&planning.planned)) {
@@ -15,8 +15,9 @@ Result<Report> explain_target(const OpsContext& context, const TargetWords& word
         return report;
     }
     const auto& why = std::get<Unreachable>(planning.planned);
-    report.text = to_text(unreachable_error(why, planning.target, position)) + "\n";
-    report.document = unreachable_json(planning.history, why, position);
+    const auto place = planning.store->place();
+    report.text = to_text(unreachable_error(why, planning.target, position, place)) + "\n";
+    report.document = unreachable_json(planning.history, why, position, place);
     report.outcome = Code::unreachable_target;
     return report;
 }

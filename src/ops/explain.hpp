@@ -3,13 +3,13 @@
 // from names and manifests alone: no key, no download, no connection.
 
 #include "ops/context.hpp"
-#include "repo/recovery_target.hpp"
+#include "ops/recovery.hpp"
 
 namespace asb {
 
 // The plan that a restore to the target would follow; or why there is none and which instants are
-// nearest, and then the outcome is unreachable_target. Of several databases in one repository, that
-// of DATABASE_URL counts; without one, that of the newest backup.
-Result<Report> explain_target(const OpsContext& context, const TargetWords& words);
+// nearest, and then the outcome is unreachable_target. `usage` when the repository holds several
+// databases and nothing says which one is meant.
+Result<Report> explain_target(const OpsContext& context, const RecoveryWish& wish);
 
 }  // namespace asb

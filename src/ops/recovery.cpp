@@ -1,6 +1,7 @@
 #include "ops/recovery.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <future>
 #include <utility>
 
@@ -47,6 +48,56 @@ Result<std::unique_ptr<Engine>> engine_of(const OpsContext& context, const Catal
     return open_engine_named(context, newest->engine);
 }
 
+// What is kept of one database, whichever logs that is in.
+struct Kept {
+    std::string identity;
+    CommitTime from = CommitTime::max();
+    CommitTime to = CommitTime::min();
+    std::string base;  // its newest full backup
+};
+
+std::vector<Kept> kept_databases(const LogHistory& history) {
+    std::vector<Kept> databases;
+    for (const auto& log : history.logs) {
+        if (log.bases.empty()) continue;
+        auto found = std::ranges::find(databases, log.identity, &Kept::identity);
+        if (found == databases.end()) {
+            databases.emplace_back().identity = log.identity;
+            found = std::prev(databases.end());
+        }
+        for (const auto& base : log.bases) {
+            found->from = std::min(found->from, base.consistent_at);
+            found->to = std::max(found->to, base.consistent_at);
+        }
+        for (const auto& span : log.spans)
+            found->to = std::max({found->to, span.newest_commit, span.covered_until});
+        found->base = std::max(found->base, history.backups[log.bases.back().backup]);
+    }
+    std::ranges::sort(databases, {}, &Kept::from);
+    return databases;
+}
+
+// Of several databases in one repository, only that of the settings may come back. One that ended
+// before the next began was replaced by it.
+Status keep_one_database(const Engine& engine, LogHistory& history) {
+    const auto is_ours = [&](const DatabaseLog& log) { return engine.may_be_log_of(log.identity); };
+    if (std::ranges::any_of(history.logs, is_ours))
+        std::erase_if(history.logs, std::not_fn(is_ours));
+    const auto databases = kept_databases(history);
+    const auto side_by_side = std::ranges::adjacent_find(
+        databases, [](const Kept& one, const Kept& next) { return next.from < one.to; });
+    if (side_by_side == databases.end()) return {};
+    std::vector<std::string> names;
+    for (const auto& database : databases)
+        names.push_back(fmt::format("{} of {}", database.base, printable(database.identity)));
+    return with_hint(
+        fail(Code::usage,
+             "the repository holds the logs of {} databases, and nothing says which one is meant; "
+             "their newest full backups are {}",
+             databases.size(), join(names, ", ")),
+        "name a full backup of the right one: --backup-file NAME");
+}
+
 // A named full backup is the one to begin with; a named incremental one is where to stop.
 Status narrow(const CatalogEntry& entry, const TargetWords& words, Planning& planning) {
     const auto& log = entry.manifest.log;
@@ -71,7 +122,7 @@ Status narrow(const CatalogEntry& entry, const TargetWords& words, Planning& pla
     planning.target = LogTarget{.kind = LogTarget::Kind::position,
                                 .time = {},
                                 .position = log->facts.end(),
-                                .name = {},
+                                .name = entry.name,
                                 .text = entry.name};
     return {};
 }
@@ -203,7 +254,7 @@ Status find_name(const OpsContext& context, const Planning& planning, ResolvedRe
         ASB_CHECK(context.stop.check());
         auto planned = plan_name(resolved.history, planning.target, attempt);
         if (const auto* why = std::get_if<Unreachable>(&planned))
-            return unreachable_error(*why, planning.target, position);
+            return unreachable_error(*why, planning.target, position, resolved.store->place());
         ASB_CHECK(take_plan(context, std::get<RecoveryPlan>(std::move(planned)), planning.catalog,
                             resolved));
         if (resolved.found.names > 1)
@@ -243,10 +294,13 @@ Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) 
     ASB_TRY(const auto* named, named_entry(context, wish, planning.catalog));
     const bool is_named = named != nullptr && wish.backup != "latest";
     ASB_TRY(planning.engine, engine_of(context, named, planning.history));
-    if (planning.engine) keep_engine(planning.history, planning.engine->name());
+    const bool names_log = named != nullptr && (is_named || wish.words.empty());
+    if (planning.engine) {
+        keep_engine(planning.history, planning.engine->name());
+        if (!names_log) ASB_CHECK(keep_one_database(*planning.engine, planning.history));
+    }
     ASB_CHECK(decide_target(wish.words, planning));
-    if (named != nullptr && (is_named || wish.words.empty()))
-        ASB_CHECK(narrow(*named, wish.words, planning));
+    if (names_log) ASB_CHECK(narrow(*named, wish.words, planning));
     planning.planned = planning.target.kind == LogTarget::Kind::name
                            ? plan_name(planning.history, planning.target, 0)
                            : plan_recovery(planning.history, planning.target);
@@ -257,7 +311,7 @@ Result<ResolvedRecovery> resolve_recovery(const OpsContext& context, const Recov
     ASB_TRY(auto planning, plan_wish(context, wish));
     const auto position = position_text_of(planning.engine.get());
     if (const auto* why = std::get_if<Unreachable>(&planning.planned))
-        return unreachable_error(*why, planning.target, position);
+        return unreachable_error(*why, planning.target, position, planning.store->place());
     ResolvedRecovery resolved;
     resolved.place = planning.place;
     resolved.store = std::move(planning.store);

@@ -21,7 +21,8 @@ std::string said(const LogTarget& target) {
     auto text = printable(target.text);
     switch (target.kind) {
         case Kind::position:
-            return "position " + text;
+            return target.name.empty() ? "position " + text
+                                       : "the end of " + printable(target.name);
         case Kind::limit:
             return "the entry before " + text;
         case Kind::name:
@@ -123,10 +124,19 @@ bool is_one_line(const Unreachable& why) {
     return lines.size() <= 1;
 }
 
-std::string reason(const Unreachable& why, const PositionText& position) {
+std::string gap_text(const LogGap& gap, const PositionText& position) {
+    return fmt::format("nothing covers {} to {}", position(gap.from), position(gap.to));
+}
+
+std::string no_base_text(const std::string& place) {
+    return fmt::format("no full backup is kept{} from which its log goes on",
+                       place.empty() ? "" : " in " + printable(place));
+}
+
+std::string reason(const Unreachable& why, const PositionText& position, const std::string& place) {
     switch (why.why) {
         case Why::no_base:
-            return "no full backup is kept from which its log goes on";
+            return no_base_text(place);
         case Why::unknown_line:
             return "nothing of that line of the log is kept";
         case Why::before_first:
@@ -140,21 +150,39 @@ std::string reason(const Unreachable& why, const PositionText& position) {
             break;
     }
     if (!why.gap) return "it is between the end of one log and the beginning of the next";
-    return fmt::format("it is in a gap: nothing covers {} to {}", position(why.gap->from),
-                       position(why.gap->to));
+    return "it is in a gap: " + gap_text(*why.gap, position);
 }
 
-std::string nearest_hint(const Unreachable& why, const PositionText& position) {
-    if (why.why == Why::no_base)
-        return "auth-service-backup backup --type full begins a chain; list shows what there is";
-    if (!why.before && !why.after) return "auth-service-backup list shows what can be reached";
-    if (!why.before)
-        return fmt::format("the earliest instant is {}", instant_text(*why.after, position));
-    if (!why.after)
+// Where there is nothing at all, the place is most often the wrong one.
+std::string no_base_hint(const std::string& place) {
+    constexpr const char* kBegin =
+        "auth-service-backup backup --type full begins a chain; list shows what there is";
+    if (place.empty()) return kBegin;
+    return fmt::format("check that {} is the right place, and mounted; if it is, {}",
+                       printable(place), kBegin);
+}
+
+// Nothing can be reached after `before`.
+std::string last_hint(const Unreachable& why, const PositionText& position) {
+    const auto nearest = instant_text(*why.before, position);
+    if (!why.gap)
         return fmt::format(
             "the nearest one is {}; if the database still runs, backup --type "
             "incremental takes what came after it",
-            instant_text(*why.before, position));
+            nearest);
+    return fmt::format(
+        "the nearest one is {} before it; {}, and what is kept behind that gap cannot be reached "
+        "without what is missing: look for another copy of it; list shows which parent is missing",
+        nearest, gap_text(*why.gap, position));
+}
+
+std::string nearest_hint(const Unreachable& why, const PositionText& position,
+                         const std::string& place) {
+    if (why.why == Why::no_base) return no_base_hint(place);
+    if (!why.before && !why.after) return "auth-service-backup list shows what can be reached";
+    if (!why.before)
+        return fmt::format("the earliest instant is {}", instant_text(*why.after, position));
+    if (!why.after) return last_hint(why, position);
     return fmt::format("the nearest ones are {} before it and {} after it",
                        instant_text(*why.before, position), instant_text(*why.after, position));
 }
@@ -198,6 +226,10 @@ std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
     text += log_text(history, plan, position);
     text += lines_text(plan, position);
     if (found) text += stop_text(*found, position);
+    if (!found && plan.target.kind == Kind::name)
+        text +=
+            "  the name was not looked for: only restore --dry-run reads the log to find it, with "
+            "the key\n";
     return text;
 }
 
@@ -221,6 +253,7 @@ Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
             item["backup"] = stage.backup;
         json["stages"].push_back(std::move(item));
     }
+    if (plan.target.kind == Kind::name) json["name_checked"] = found.has_value();
     if (plan.left_behind)
         json["left_behind_at"] = position({.line = plan.end.line, .at = plan.left_behind->at});
     if (found && found->last_in)
@@ -231,18 +264,27 @@ Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
 }
 
 Error unreachable_error(const Unreachable& why, const LogTarget& target,
-                        const PositionText& with_line) {
+                        const PositionText& with_line, const std::string& place) {
     const auto position = is_one_line(why) ? without_line(with_line) : with_line;
     return with_hint(fail(Code::unreachable_target, "{} cannot be reached: {}", said(target),
-                          reason(why, position)),
-                     nearest_hint(why, position));
+                          reason(why, position, place)),
+                     nearest_hint(why, position, place));
+}
+
+Error broken_chain_error(const Unreachable& why, const LogTarget& target,
+                         const PositionText& with_line, const std::string& place) {
+    const auto position = is_one_line(why) ? without_line(with_line) : with_line;
+    const auto& name = target.name.empty() ? target.text : target.name;
+    return with_hint(fail(Code::damaged, "the chain of {} is broken: {}", printable(name),
+                          why.gap ? gap_text(*why.gap, position) : no_base_text(place)),
+                     nearest_hint(why, position, place));
 }
 
 Json unreachable_json(const LogHistory& history, const Unreachable& why,
-                      const PositionText& with_line) {
+                      const PositionText& with_line, const std::string& place) {
     const auto position = without_line(with_line);
     Json json = {{"reachable", false},
-                 {"reason", reason(why, position)},
+                 {"reason", reason(why, position, place)},
                  {"nearest_before", json_of(history, why.before, position)},
                  {"nearest_after", json_of(history, why.after, position)}};
     if (why.gap)

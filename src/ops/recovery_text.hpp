@@ -23,17 +23,21 @@ PositionText position_text_of(const OpsContext& context, const std::string& engi
 PositionText without_line(const PositionText& position);
 
 // The plan, a few lines each ended by a newline. `found` is what a search for the exact stop found;
-// absent: nobody has looked yet.
+// absent: nobody has looked yet, and whether a restore point of that name exists is not known.
 std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
                           const PositionText& position,
                           const std::optional<LogSearch::Found>& found);
 Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
                    const PositionText& position, const std::optional<LogSearch::Found>& found);
 
-// `unreachable_target`: why, and the nearest instants that can be reached.
+// `unreachable_target`: why, and the nearest instants that can be reached. `place` is where was
+// looked (StoreReader::place()); it is named when there is nothing to begin from.
 Error unreachable_error(const Unreachable& why, const LogTarget& target,
-                        const PositionText& position);
+                        const PositionText& position, const std::string& place = {});
 Json unreachable_json(const LogHistory& history, const Unreachable& why,
-                      const PositionText& position);
+                      const PositionText& position, const std::string& place = {});
+// `damaged`: why nothing leads to the end of an incremental backup that is there.
+Error broken_chain_error(const Unreachable& why, const LogTarget& target,
+                         const PositionText& position, const std::string& place);
 
 }  // namespace asb

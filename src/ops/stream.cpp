@@ -1,7 +1,5 @@
 #include "ops/stream.hpp"
 
-#include <malloc.h>
-
 #include <algorithm>
 
 #include "base/fail_point.hpp"
@@ -9,7 +7,11 @@
 #include "io/file.hpp"
 #include "ops/back_off.hpp"
 #include "ops/backup.hpp"
+#include "ops/backup_sources.hpp"
+#include "ops/little_memory.hpp"
+#include "ops/log_presence.hpp"
 #include "ops/sources.hpp"
+#include "ops/stream_claim.hpp"
 #include "ops/stream_limits.hpp"
 #include "ops/stream_seal.hpp"
 #include "ops/stream_slot.hpp"
@@ -63,18 +65,23 @@ class StreamRun {
     Status connect();
     Result<std::vector<LogTail>> tails();
     Status begin_log(const LogTail& tail);
+    Status open_log(const LogTail& tail, StreamLog& log);
     Status close_gap(const std::string& gap);
     Status follow();
     Status take(LogFollower::News news);
     [[nodiscard]] bool is_due() const;
     Status put_and_confirm();
     Status put();
+    Status put_once();
     Status put_rest();
+    Status await_log();
+    Status wait_for_repository(const Error& error, BackOff& pause);
     Status lost(const Error& error);
     bool worth_another_try(const Error& error, bool was_streaming);
     void note(const Error& error);
     void say(std::string state);
     void say_where();
+    [[nodiscard]] bool may_say() const;
 
     const OpsContext& context_;
     const StreamRequest& request_;
@@ -88,6 +95,7 @@ class StreamRun {
 
     std::optional<LogTail> tail_;  // of the log that is followed; its end is durable
     std::unique_ptr<ObjectWriter> claim_;
+    std::optional<LogKey> key_;  // of that log; absent: not encrypted
     std::unique_ptr<StreamWriter> writer_;
     std::unique_ptr<StreamSealer> sealer_;
     std::unique_ptr<LogFollower> follower_;
@@ -95,6 +103,7 @@ class StreamRun {
     int promotions_ = 0;  // since something was published
     int futile_ = 0;      // errors that sound final, since then
     bool was_connected_ = false;
+    bool went_elsewhere_ = false;  // what was put last
     std::optional<Deadline> busy_until_;
 };
 
@@ -123,12 +132,15 @@ Status StreamRun::follow_for_ever() {
 Result<std::vector<LogTail>> StreamRun::tails() {
     if (tail_) return std::vector<LogTail>{*tail_};
     ASB_TRY(const auto catalog, load_catalog(*stores_.reader, job_count(context_.settings)));
-    return log_tails(*stores_.reader, catalog, engine_->name());
+    // Those of another key are as good as none: a full backup begins a log of this one.
+    ASB_TRY(auto keyed, keyed_tails(context_, *stores_.reader, catalog, engine_->name()));
+    return std::move(keyed.open);
 }
 
 // Until a follower goes on from the repository's end; takes a full backup when there is a gap.
 Status StreamRun::connect() {
     for (;;) {
+        ASB_CHECK(await_log());
         say("connecting");
         SessionContext session{context_.log, context_.progress, context_.stop};
         ASB_TRY(session.tails, tails());
@@ -141,41 +153,33 @@ Status StreamRun::connect() {
     }
 }
 
-Status StreamRun::begin_log(const LogTail& tail) {
-    if (claim_ == nullptr || status_.log_id != tail.log_id) {
-        const auto key = ObjectKey::known(fmt::format("{}{}/stream.lock", kLogPrefix, tail.log_id));
-        claim_.reset();
-        auto claim = stores_.appender->create(key);
-        if (!claim && claim.error().code == Code::busy)
-            return with_hint(
-                fail(Code::busy, "another stream of the log {} is running", tail.log_id),
-                "stop it first, or let it run: one stream is enough");
-        if (!claim) return claim.error();
-        claim_ = std::move(*claim);
-        // What a killed stream was writing.
-        if (const auto swept = stores_.eraser->sweep_abandoned(); !swept)
-            context_.log.warning("leftovers could not be swept: {}", swept.error().fact);
-    }
+// Once for each log: what is made here is never made again.
+Status StreamRun::open_log(const LogTail& tail, StreamLog& log) {
+    claim_.reset();
+    ASB_TRY(claim_, claim_log(stores_, tail, context_.log));
     const LogRecord wanted{.log_id = tail.log_id,
-                           .engine = std::string(engine_->name()),
+                           .engine = log.engine,
                            .identity = tail.identity,
                            .created_at = {},
                            .encryption = {}};
     ASB_TRY(const auto record,
             ensure_log_record(*stores_.reader, *stores_.appender, wanted, keys_.get()));
-    const StreamLog log{.log_id = tail.log_id,
-                        .engine = wanted.engine,
-                        .identity = tail.identity,
-                        .branches = tail.branches,
-                        .key = record.key,
-                        .compressed = context_.settings.flag("COMPRESSION_ENABLED")};
+    log.key = key_ = record.key;
+    sealer_ = std::make_unique<StreamSealer>(
+        StreamSealer::Stores{*stores_.reader, *stores_.appender, *stores_.eraser}, log,
+        limits_.seal_objects, context_.log);
+    return sealer_->load();
+}
+
+Status StreamRun::begin_log(const LogTail& tail) {
+    StreamLog log{.log_id = tail.log_id,
+                  .engine = std::string(engine_->name()),
+                  .identity = tail.identity,
+                  .branches = tail.branches,
+                  .key = key_,
+                  .compressed = context_.settings.flag("COMPRESSION_ENABLED")};
+    if (status_.log_id != tail.log_id) ASB_CHECK(open_log(tail, log));
     writer_ = std::make_unique<StreamWriter>(*stores_.appender, log);
-    if (sealer_ == nullptr || status_.log_id != tail.log_id) {
-        sealer_ = std::make_unique<StreamSealer>(
-            StreamSealer::Stores{*stores_.reader, *stores_.appender, *stores_.eraser}, log,
-            limits_.seal_objects, context_.log);
-        ASB_CHECK(sealer_->load());
-    }
     tail_ = tail;
     status_.log_id = tail.log_id;
     status_.identity = tail.identity;
@@ -198,6 +202,7 @@ Status StreamRun::close_gap(const std::string& gap) {
                               counted(kPromotionsMax, "full backup"), gap),
                          "look at the server's log; check says more: auth-service-backup check");
     context_.log.warning("a full backup is taken first, since the log cannot be followed: {}", gap);
+    ASB_CHECK(await_log());
     say("taking a full backup");
     tail_.reset();
     writer_.reset();
@@ -231,6 +236,7 @@ Status StreamRun::take(LogFollower::News news) {
     }
     if (!news.change) return {};
     if (!writer_->empty()) ASB_CHECK(put_and_confirm());
+    ASB_CHECK(await_log());
     ASB_CHECK(writer_->change_line(*news.change));
     context_.log.info("the log went over to line {} at {}", news.change->branch.line,
                       engine_->position_text({news.change->branch.line, news.change->branch.at}));
@@ -253,27 +259,50 @@ Status StreamRun::put_and_confirm() {
 // Tries until the store takes it.
 Status StreamRun::put() {
     BackOff pause;
+    const auto state = status_.state;
     for (;;) {
-        const auto written = writer_->put();
-        if (written) {
-            const auto& published = *writer_->published();
-            tail_->end = {published.range.line, published.range.end};
-            tail_->branches = published.branches;
-            tail_->tail = published.tail;
-            status_.durable = tail_->end;
-            ++status_.objects;
-            promotions_ = futile_ = 0;
-            back_off_.reset();
-            sealer_->add(*written);
-            return {};
-        }
-        if (!may_mend(written.error())) return written.error();
-        note(written.error());
-        context_.log.error("the log cannot be kept: {}; trying again", written.error().fact);
-        say("waiting for the repository");
-        ASB_CHECK(context_.stop.wait_until(after(pause.take())));
-        say("streaming");
+        const auto done = put_once();
+        if (done.ok() && status_.state != state) say(state);
+        if (done.ok() || went_elsewhere_ || !may_mend(done.error())) return done;
+        ASB_CHECK(wait_for_repository(done.error(), pause));
     }
+}
+
+Status StreamRun::put_once() {
+    ASB_CHECK(check_log_present(*stores_.reader, status_.log_id));
+    ASB_TRY(const auto written, writer_->put());
+    auto kept = check_kept(*stores_.reader, status_.log_id, key_of(status_.log_id, written.span));
+    if (went_elsewhere_ = !kept.ok(); went_elsewhere_) return kept;
+    const auto& published = *writer_->published();
+    tail_->end = {published.range.line, published.range.end};
+    tail_->branches = published.branches;
+    tail_->tail = published.tail;
+    status_.durable = tail_->end;
+    ++status_.objects;
+    promotions_ = futile_ = 0;
+    back_off_.reset();
+    sealer_->add(written);
+    return {};
+}
+
+// Until the log that was followed is there again; nothing to wait for before the first.
+Status StreamRun::await_log() {
+    BackOff pause;
+    const auto state = status_.state;
+    while (was_connected_) {
+        const auto present = check_log_present(*stores_.reader, status_.log_id);
+        if (present.ok()) break;
+        ASB_CHECK(wait_for_repository(present.error(), pause));
+    }
+    if (status_.state != state) say(state);
+    return {};
+}
+
+Status StreamRun::wait_for_repository(const Error& error, BackOff& pause) {
+    note(error);
+    context_.log.error("the log cannot be kept: {}; trying again", error.fact);
+    say("waiting for the repository");
+    return context_.stop.wait_until(after(pause.take()));
 }
 
 // After a stop or a lost connection: what has come is good.
@@ -296,13 +325,14 @@ Status StreamRun::lost(const Error& error) {
     if (was_streaming) ASB_CHECK(put_rest());
     const auto pause = back_off_.take();
     context_.log.warning("{}; trying again in {}", error.fact, human_duration(pause));
-    say("waiting for the database");
+    say(may_mend(error) ? "waiting for the repository" : "waiting for the database");
     return context_.stop.wait_until(after(pause));
 }
 
 // What was lost while it streamed is asked for again even when the error sounds final: only a new
 // connection learns whether there is a gap.
 bool StreamRun::worth_another_try(const Error& error, bool was_streaming) {
+    if (went_elsewhere_) return false;
     if (error.code == Code::busy) {
         if (was_streaming) return false;
         if (!busy_until_) busy_until_ = after(was_connected_ ? kBusyLater : kBusyAtStart);
@@ -335,19 +365,15 @@ void StreamRun::say_where() {
             std::max(status_.lag_time,
                      std::chrono::duration_cast<milliseconds>(Clock::now() - writer_->began()));
     status_.merged = sealer_ != nullptr ? sealer_->merged() : 0;
-    if (const auto written = status_file_.write(status_); !written.ok())
-        context_.log.debug("the status could not be written: {}", written.error().fact);
+    if (may_say()) status_file_.keep(status_, context_.log);
 }
 
-// Blocks of megabytes come and go with each object; glibc would keep them, in one arena a thread,
-// and the process would hold twice what it uses. So each goes back to the system when it is freed.
-void keep_little_memory() {
-    constexpr int kReturnedBytes = 256 * 1024;
-    // NOLINTBEGIN(concurrency-mt-unsafe): no other thread runs yet
-    mallopt(M_MMAP_THRESHOLD, kReturnedBytes);
-    mallopt(M_TRIM_THRESHOLD, kReturnedBytes);
-    mallopt(M_ARENA_MAX, 1);
-    // NOLINTEND(concurrency-mt-unsafe)
+// Not over a running stream's status, and not in a repository that is away.
+bool StreamRun::may_say() const {
+    if (claim_ == nullptr) return !status_file_.is_of_another_stream();
+    const auto folder = fmt::format("{}/", context_.settings.text("LOG_DIR"));
+    if (!folder.starts_with(fmt::format("{}/", stores_.reader->place()))) return true;
+    return !was_connected_ || check_log_present(*stores_.reader, status_.log_id).ok();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
 #include "io/file.hpp"
+#include "ops/log_presence.hpp"
 
 namespace asb {
 namespace {
@@ -62,6 +63,7 @@ Result<WrittenObject> merge(const StreamSealer::Stores& stores, const StreamLog&
     ASB_TRY(auto finished, body.finish());
     header.salt.reset();
     const auto plain_bytes = finished.plain_bytes;
+    ASB_CHECK(check_log_present(stores.reader, log.log_id));
     ASB_TRY(const auto sealed, seal_log_object(std::move(header), std::move(finished),
                                                log.key_or_null(), group.front().span.day));
     if (const int error = fail_point("log.seal"))
@@ -80,6 +82,7 @@ Result<WrittenObject> merge_and_erase(const StreamSealer::Stores& stores, const 
     ASB_TRY(auto merged, merge(stores, log, group));
     ASB_TRY([[maybe_unused]] const auto opened,
             open_log_object(stores.reader, key_of(log.log_id, merged.span), log.key_or_null()));
+    ASB_CHECK(check_log_present(stores.reader, log.log_id));
     ASB_CHECK(erase(stores, log.log_id, group));
     return merged;
 }
@@ -92,6 +95,7 @@ StreamSealer::~StreamSealer() {
 
 Status StreamSealer::load() {
     Group all;
+    objects_.clear();
     const auto today = now();
     for (const auto day : {today - kDay, today}) {
         const auto prefix =
@@ -172,14 +176,27 @@ void StreamSealer::poll() {
         if (result_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
         take_result();
     }
-    if (!changed_ || std::chrono::steady_clock::now() < not_before_) return;
+    if (std::chrono::steady_clock::now() < not_before_) return;
+    if (stale_) reload();
+    if (!changed_ || stale_) return;
     std::uint64_t plain = 0;
     for (const auto& object : objects_) plain += object.plain_bytes;
     if (objects_.size() <= objects_max_ && plain < kLogPlainBytesMax) return;
+    if (!check_log_present(stores_.reader, log_.log_id).ok()) return;
     changed_ = false;
     merging_ = next_group();
     if (merging_.empty()) return;
     result_ = std::async(std::launch::async, merge_and_erase, stores_, log_, merging_);
+}
+
+void StreamSealer::reload() {
+    if (!check_log_present(stores_.reader, log_.log_id).ok()) return;
+    const auto loaded = load();
+    stale_ = !loaded.ok();
+    if (loaded.ok()) return;
+    not_before_ = after(kAfterFailure);
+    diary_.warning("the objects of the log {} could not be listed: {}", log_.log_id,
+                   loaded.error().fact);
 }
 
 void StreamSealer::take_result() {
@@ -187,12 +204,8 @@ void StreamSealer::take_result() {
     if (!merged) {
         diary_.warning("{} of the log {} could not be merged: {}",
                        counted(merging_.size(), "object"), log_.log_id, merged.error().fact);
-        // Some may be gone already.
-        objects_.clear();
+        stale_ = true;  // some may be gone already
         not_before_ = after(kAfterFailure);
-        if (const auto loaded = load(); !loaded.ok())
-            diary_.warning("the objects of the log {} could not be listed: {}", log_.log_id,
-                           loaded.error().fact);
         return;
     }
     const auto first = std::find_if(objects_.begin(), objects_.end(), [&](const auto& object) {

@@ -31,6 +31,7 @@ class StreamSealer {
     void add(const WrittenObject& object);
     // Begins a merge when there are more than `objects_max` small objects or they hold 64 MiB, and
     // notices when one has ended. A merge that fails is a warning; the small objects stay.
+    // Does nothing while the log's record is away.
     void poll();
     [[nodiscard]] std::uint64_t merged() const { return merged_; }
 
@@ -38,6 +39,7 @@ class StreamSealer {
     using Group = std::vector<WrittenObject>;
     [[nodiscard]] Group next_group() const;
     void take_result();
+    void reload();
     Status forget_merged(const Group& all);
 
     Stores stores_;
@@ -47,6 +49,7 @@ class StreamSealer {
     std::deque<WrittenObject> objects_;  // small ones, ascending
     std::uint64_t merged_ = 0;
     bool changed_ = false;  // since the last attempt
+    bool stale_ = false;    // objects_ must be listed anew
     Deadline not_before_{};
     Group merging_;
     std::future<Result<WrittenObject>> result_;

@@ -1,6 +1,9 @@
 #include "ops/stream_status.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "base/text.hpp"
 #include "io/file.hpp"
@@ -11,6 +14,7 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 64 * kKiB;
 constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFolderMode = 0750;
 
 // When the kernel started the process, in its own ticks: a number that comes with the next process
 // of the same id is another one. Empty when there is no such process.
@@ -93,11 +97,43 @@ Status check_shape(const Json& document, const std::string& path) {
     return fields.status();
 }
 
+// Of a document whose shape is good.
+bool is_alive(const Json& document) {
+    const auto started = start_of(static_cast<std::int64_t>(document["pid"].get<std::uint64_t>()));
+    return !started.empty() && document.value("state", "") != "ended" &&
+           document.value("process_start", "") == started;
+}
+
 }  // namespace
 
-Status StreamStatusFile::write(const StreamStatus& status) const {
-    return replace_file(path_in(folder_), fmt::format("{}\n", canonical(to_json(status))),
-                        kFileMode);
+Result<bool> StreamStatusFile::write(const StreamStatus& status) const {
+    struct stat info {};
+    const bool gone = stat(folder_.c_str(), &info) != 0 && errno == ENOENT;
+    if (gone) ASB_CHECK(make_folders(folder_, kFolderMode));
+    ASB_CHECK(
+        replace_file(path_in(folder_), fmt::format("{}\n", canonical(to_json(status))), kFileMode));
+    return gone;
+}
+
+void StreamStatusFile::keep(const StreamStatus& status, Log& diary) {
+    const auto made = write(status);
+    if (made.ok() && *made) {
+        diary.request_reopen();
+        diary.warning("{} was gone and is made again", folder_);
+    }
+    if (!made.ok() && !failed_)
+        diary.warning("the status cannot be written: {}", made.error().fact);
+    failed_ = !made.ok();
+}
+
+bool StreamStatusFile::is_of_another_stream() const {
+    const auto path = path_in(folder_);
+    const auto text = read_file(path, kFileBytesMax);
+    if (!text) return false;
+    const auto document = parse_json(*text, path);
+    return document.ok() && check_shape(*document, path).ok() &&
+           document->at("pid").get<std::uint64_t>() != static_cast<std::uint64_t>(getpid()) &&
+           is_alive(*document);
 }
 
 Result<Report> report_stream_status(const OpsContext& context) {
@@ -109,10 +145,7 @@ Result<Report> report_stream_status(const OpsContext& context) {
             "start one: auth-service-backup stream; or name its LOG_DIR");
     ASB_TRY(auto document, parse_json(*text, path));
     ASB_CHECK(check_shape(document, path));
-    const auto pid = static_cast<std::int64_t>(document["pid"].get<std::uint64_t>());
-    const auto started = start_of(pid);
-    const bool alive = !started.empty() && document.value("state", "") != "ended" &&
-                       document.value("process_start", "") == started;
+    const bool alive = is_alive(document);
     Report report;
     report.text = describe(document, alive);
     document["running"] = alive;

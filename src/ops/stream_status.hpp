@@ -12,7 +12,7 @@ namespace asb {
 inline constexpr std::string_view kStreamStatusName = "stream-status.json";
 
 struct StreamStatus {
-    std::string state = "connecting";  // "streaming", "taking a full backup", "waiting", "ended"
+    std::string state = "connecting";  // "streaming", "waiting for the repository", "ended"...
     std::string log_id;
     std::string engine;
     std::string identity;
@@ -31,16 +31,23 @@ struct StreamStatus {
     std::string error;
 };
 
-// The file of one process. A write that fails is told by the return value only: no stream ends for
-// that.
+// The file of one process.
 class StreamStatusFile {
   public:
     explicit StreamStatusFile(std::string folder) : folder_(std::move(folder)) {}
-    // In one act: a reader sees the old or the new one.
-    [[nodiscard]] Status write(const StreamStatus& status) const;
+    // In one act: a reader sees the old or the new one. Makes the folder when it is gone, and
+    // begins a log file that was in it anew. A write that fails is a warning, once in a row: no
+    // stream ends for that.
+    void keep(const StreamStatus& status, Log& diary);
+    // Whether another process wrote it that is alive and has not ended its stream.
+    [[nodiscard]] bool is_of_another_stream() const;
 
   private:
+    // True when the folder had to be made.
+    [[nodiscard]] Result<bool> write(const StreamStatus& status) const;
+
     std::string folder_;
+    bool failed_ = false;  // the last write
 };
 
 // `stream --status`: what the file says, and whether its process is alive. Outcome `incomplete`

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "ops/recovery.hpp"
 #include "ops/recovery_reader.hpp"
+#include "ops/recovery_text.hpp"
 #include "ops/verify.hpp"
 #include "repo/repository.hpp"
 
@@ -14,23 +15,73 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // The backups of the chain, the full one first, each once.
-std::vector<std::string> links_of(const ResolvedRecovery& resolved) {
-    auto names = backups_of(resolved.source.spans);
-    std::erase(names, resolved.base);
-    names.insert(names.begin(), resolved.base);
+std::vector<std::string> links_of(const std::vector<SourceSpan>& spans, const std::string& base) {
+    auto names = backups_of(spans);
+    std::erase(names, base);
+    names.insert(names.begin(), base);
     return names;
+}
+
+// Nothing that was committed by then is missing at the end of a backup of the plan; kNoTime: not
+// known.
+CommitTime end_of(const LogHistory& history, const RecoveryPlan& plan, const std::string& name) {
+    if (name == history.backups[plan.base.backup]) return plan.base.consistent_at;
+    CommitTime end = kNoTime;
+    for (const auto& span : history.logs[plan.log].spans)
+        if (span.backup != LogSpan::kObject && history.backups[span.backup] == name)
+            end = std::max(end, span.covered_until);
+    return end;
+}
+
+// What to do when the backup that `fact` names does not verify: to stop at the end of the one
+// before it needs nothing of it.
+std::string way_around(const LogHistory& history, const RecoveryPlan& plan,
+                       const std::string& fact) {
+    const auto names =
+        links_of(recovery_source(history, plan).spans, history.backups[plan.base.backup]);
+    const auto damaged = std::ranges::find_if(
+        names, [&](const std::string& name) { return fact.find(name) != std::string::npos; });
+    if (damaged == names.begin())
+        return "restore --target-time with an earlier instant, from an older full backup; explain "
+               "says what can be reached";
+    if (damaged == names.end())
+        return "restore --target-time with an earlier instant; explain says what can be reached";
+    const auto& before = *std::prev(damaged);
+    const auto end = end_of(history, plan, before);
+    return fmt::format("without it, restore --backup-file {} reaches where that one ends{}", before,
+                       end == kNoTime ? "" : ", " + to_iso8601_us(end));
+}
+
+// What a chain that does not verify means: `damaged` when something of it is missing, and of damage
+// what can be reached all the same.
+Error explained(const OpsContext& context, const RecoveryWish& wish, Error error) {
+    const bool is_damage = error.code == Code::damaged && error.hint.empty();
+    if (!is_damage && error.code != Code::unreachable_target) return error;
+    const auto planning = plan_wish(context, wish);
+    if (!planning) return error;
+    if (const auto* plan = std::get_if<RecoveryPlan>(&planning->planned)) {
+        if (!is_damage) return error;
+        auto hint = way_around(planning->history, *plan, error.fact);
+        return with_hint(std::move(error), std::move(hint));
+    }
+    if (is_damage || planning->target.kind != LogTarget::Kind::position) return error;
+    return broken_chain_error(std::get<Unreachable>(planning->planned), planning->target,
+                              position_text_of(planning->engine.get()), planning->store->place());
+}
+
+Status verify_link(const OpsContext& context, const ResolvedRecovery& resolved,
+                   const std::string& name) {
+    ASB_TRY(const auto archive,
+            open_archive_with(*resolved.store, name, resolved.source.keys_of(name)));
+    context.progress.begin_stage(fmt::format("verify {}", name), archive.read.manifest.plain_bytes);
+    const auto verified = verify_archive(context, archive);
+    if (!verified) return verified.error().within(name);
+    return {};
 }
 
 Status verify_archives(const OpsContext& context, const ResolvedRecovery& resolved,
                        const std::vector<std::string>& names) {
-    for (const auto& name : names) {
-        ASB_TRY(const auto archive,
-                open_archive_with(*resolved.store, name, resolved.source.keys_of(name)));
-        context.progress.begin_stage(fmt::format("verify {}", name),
-                                     archive.read.manifest.plain_bytes);
-        const auto verified = verify_archive(context, archive);
-        if (!verified) return verified.error().within(name);
-    }
+    for (const auto& name : names) ASB_CHECK(verify_link(context, resolved, name));
     return {};
 }
 
@@ -52,12 +103,10 @@ Result<std::uint64_t> verify_log(const OpsContext& context, const ResolvedRecove
     return bytes;
 }
 
-}  // namespace
-
-Result<Report> verify_chain(const OpsContext& context, const std::string& reference) {
+Result<Report> verify(const OpsContext& context, const RecoveryWish& wish) {
     const auto started = Clock::now();
-    ASB_TRY(const auto resolved, resolve_recovery(context, {.words = {}, .backup = reference}));
-    const auto names = links_of(resolved);
+    ASB_TRY(const auto resolved, resolve_recovery(context, wish));
+    const auto names = links_of(resolved.source.spans, resolved.base);
     context.log.info("verify of the chain from {} begins", resolved.base);
     ASB_CHECK(verify_archives(context, resolved, names));
     ASB_TRY(const auto log_bytes, verify_log(context, resolved));
@@ -77,6 +126,15 @@ Result<Report> verify_chain(const OpsContext& context, const std::string& refere
                        {"log_bytes", log_bytes},
                        {"recovery", resolved.document},
                        {"duration_ms", took.count()}};
+    return report;
+}
+
+}  // namespace
+
+Result<Report> verify_chain(const OpsContext& context, const std::string& reference) {
+    const RecoveryWish wish{.words = {}, .backup = reference};
+    auto report = verify(context, wish);
+    if (!report) return explained(context, wish, std::move(report.error()));
     return report;
 }
 

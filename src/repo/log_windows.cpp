@@ -24,6 +24,15 @@ bool is_told(const LogWindow& window, const std::vector<LogWindow>& windows) {
     });
 }
 
+// The latest instant that a stretch tells of.
+CommitTime time_of(const LogTrack& track, const LogTrack::Stretch& stretch) {
+    CommitTime latest = kNoTime;
+    for (auto i = stretch.first; i < stretch.last; ++i)
+        if (!track.is_cut_short(i))
+            latest = std::max({latest, track.span(i).covered_until, track.span(i).newest_commit});
+    return latest;
+}
+
 std::vector<LogGap> gaps_of(const LogTrack& track) {
     std::vector<LogGap> gaps;
     const auto& stretches = track.stretches();
@@ -33,7 +42,9 @@ std::vector<LogGap> gaps_of(const LogTrack& track) {
             continue;
         gaps.push_back(
             {.from = {.line = track.line_at(stretches[i - 1].end), .at = stretches[i - 1].end},
-             .to = {.line = track.span(stretches[i].first).line, .at = stretches[i].start}});
+             .to = {.line = track.span(stretches[i].first).line, .at = stretches[i].start},
+             .kept_to = {.line = track.line_at(stretches[i].end), .at = stretches[i].end},
+             .kept_until = time_of(track, stretches[i])});
     }
     return gaps;
 }

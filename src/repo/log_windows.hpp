@@ -28,6 +28,10 @@ struct LogWindow {
 struct LogGap {
     LogPoint from;
     LogPoint to;
+    // Where what is kept behind it ends, or has its next gap; and how far that tells of commits.
+    LogPoint kept_to{};
+    CommitTime kept_until = kNoTime;
+
     friend bool operator==(const LogGap&, const LogGap&) = default;
 };
 

@@ -38,7 +38,8 @@ TEST(LogWindows, EndAtAGapAndBeginAgainAtTheNextBase) {
     EXPECT_EQ(found.windows[0].to_time, at_second(200));
     EXPECT_EQ(found.windows[1].from_time, at_second(310));
     EXPECT_EQ(found.windows[1].to_time, at_second(310));
-    EXPECT_THAT(found.gaps, ElementsAre(LogGap{{1, 200}, {1, 210}}, LogGap{{1, 310}, {1, 320}}));
+    EXPECT_THAT(found.gaps, ElementsAre(LogGap{{1, 200}, {1, 210}, {1, 310}, at_second(310)},
+                                        LogGap{{1, 310}, {1, 320}, {1, 400}, at_second(400)}));
 }
 
 TEST(LogWindows, ShowWhatOnlyAnOlderLineHas) {

@@ -85,7 +85,8 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     done
     if [ -n "${INCREMENTAL:-}" ]; then touch "$TARGET/postgresql/base/recovery.signal" && echo "restore_command = 'false'" >> "$TARGET/postgresql/base/postgresql.auto.conf"; fi
 
-5. Start it with the programs of the same major version (postgresql/base/PG_VERSION). It replays its WAL and opens.
+5. Start it with the programs of the same major version (postgresql/base/PG_VERSION). It replays its WAL and opens;
+   with INCREMENTAL it answers before that, read-only: look at nothing before SELECT pg_is_in_recovery() says f.
    Archiving is off at this start: look at archive_command before you start it without that option, for it must not write
    into the archive of the old server.
 
@@ -109,7 +110,8 @@ repository. The newest backup is the last one that `ls auth-service-backup-*.man
     mongorestore --config "$TARGET/mongorestore.yaml" ${MONGORESTORE_OPTIONS---oplogReplay} "$TARGET/mongodb"
 
    Incremental backups hold mongodb/oplog.bson (or its parts, joined as in step 7): unpack each as in step 3, and replay them in their
-   order with mongorestore --oplogReplay --oplogFile; --oplogLimit stops earlier.
+   order with mongorestore --oplogReplay --oplogFile; --oplogLimit stops earlier. A later full backup on the way holds
+   mongodb/oplog-before.bson, which is replayed before its mongodb/oplog.bson.
 )NOTE";
 }
 

@@ -78,6 +78,8 @@ std::vector<std::size_t> logs_for(const LogHistory& history, const LogTarget& ta
     return logs;
 }
 
+using Gaps = std::vector<std::pair<std::size_t, LogGap>>;  // with their logs
+
 // Looks for the windows nearest to a target, measured in whatever the target is.
 template <typename Measure>
 class Nearest {
@@ -96,8 +98,9 @@ class Nearest {
         }
     }
 
-    [[nodiscard]] Unreachable result(
-        const std::vector<std::pair<std::size_t, LogGap>>& gaps) const {
+    // `kept_until` gives the end of what is kept behind a gap.
+    template <typename KeptUntil>
+    [[nodiscard]] Unreachable result(const Gaps& gaps, KeptUntil kept_until) const {
         using Why = Unreachable::Why;
         Unreachable result{.why = before_ && after_ ? Why::gap
                                   : before_         ? Why::after_end
@@ -106,8 +109,13 @@ class Nearest {
                            .gap = std::nullopt,
                            .before = before_,
                            .after = after_};
-        for (const auto& [log, gap] : gaps)
-            if (before_ && before_->log == log && gap.from == before_->point) result.gap = gap;
+        bool is_kept = false;
+        for (const auto& [log, gap] : gaps) {
+            if (!before_ || before_->log != log || gap.from.at < before_->point.at) continue;
+            if (gap.from == before_->point) result.gap = gap;
+            is_kept = is_kept || target_ <= kept_until(gap);
+        }
+        if (result.gap && is_kept) result.why = Why::gap;
         return result;
     }
 
@@ -118,8 +126,6 @@ class Nearest {
     Measure before_at_{};
     Measure after_at_{};
 };
-
-using Gaps = std::vector<std::pair<std::size_t, LogGap>>;
 
 void add_gaps(std::size_t log, const LogWindows& found, Gaps& gaps) {
     for (const auto& gap : found.gaps) gaps.emplace_back(log, gap);
@@ -135,7 +141,7 @@ Unreachable no_such_time(const LogHistory& history, const std::vector<std::size_
         for (const auto& window : found.windows)
             nearest.offer(log, window, window.from_time, window.to_time);
     }
-    return nearest.result(gaps);
+    return nearest.result(gaps, [](const LogGap& gap) { return gap.kept_until; });
 }
 
 Unreachable no_such_position(const LogHistory& history, const std::vector<std::size_t>& logs,
@@ -151,7 +157,7 @@ Unreachable no_such_position(const LogHistory& history, const std::vector<std::s
             for (const auto& window : found.windows)
                 nearest.offer(log, window, window.from.at, window.to.at);
         }
-    auto result = nearest.result(gaps);
+    auto result = nearest.result(gaps, [](const LogGap& gap) { return gap.kept_to.at; });
     if (!is_line_known) result.why = Unreachable::Why::unknown_line;
     return result;
 }

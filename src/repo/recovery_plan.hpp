@@ -59,8 +59,8 @@ struct Unreachable {
         no_base,       // no full backup from which a log goes on
         unknown_line,  // nothing is known of the line that the target names
         before_first,  // before the first base is consistent
-        gap,           // between two windows
-        after_end,     // later than what is kept
+        gap,           // between two windows, or in or behind a gap after the last one
+        after_end,     // later than all that is kept
         no_name,       // all that is kept was searched for the name
     };
     Why why = Why::no_base;

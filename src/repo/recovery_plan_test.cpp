@@ -112,9 +112,31 @@ TEST(RecoveryPlan, RefusesWhatIsInAGapAndNamesItAndBothSides) {
         .full("b4", {1, 350, 400}, 400);
     const auto why = refusal(kept, 250);
     EXPECT_EQ(why.why, Why::gap);
-    EXPECT_EQ(why.gap, (LogGap{{1, 200}, {1, 210}}));
+    EXPECT_EQ(why.gap, (LogGap{{1, 200}, {1, 210}, {1, 300}, at_second(300)}));
     EXPECT_EQ(why.before->time, at_second(200));
     EXPECT_EQ(why.after->time, at_second(400));
+}
+
+// Nothing can be reached after the gap, and yet much is kept there.
+TEST(RecoveryPlan, RefusesWhatLiesBehindAGapAndTellsItFromWhatIsLaterThanAllThatIsKept) {
+    Kept kept;
+    kept.full("full", {1, 0, 100}, 100)
+        .incremental("second", {{1, 200, 300}}, {.newest = 290, .covered = 300})
+        .incremental("fourth", {{1, 400, 500}}, {.newest = 490, .covered = 500});
+    for (const std::int64_t second : {101, 150, 250, 300, 301, 450, 500}) {
+        const auto why = refusal(kept, second);
+        EXPECT_EQ(why.why, Why::gap) << second;
+        EXPECT_EQ(why.gap, (LogGap{{1, 100}, {1, 200}, {1, 300}, at_second(300)}));
+        EXPECT_EQ(why.before->time, at_second(100));
+        EXPECT_FALSE(why.after);
+    }
+    EXPECT_EQ(refusal(kept, 501).why, Why::after_end);
+    const auto why_not = [&](std::uint64_t at) {
+        return std::get<Unreachable>(plan_recovery(kept.history(), position_target({1, at}))).why;
+    };
+    EXPECT_EQ(why_not(101), Why::gap);
+    EXPECT_EQ(why_not(500), Why::gap);
+    EXPECT_EQ(why_not(501), Why::after_end);
 }
 
 TEST(RecoveryPlan, GoesOnOverALostIncrementalThatObjectsCover) {

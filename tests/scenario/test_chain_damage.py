@@ -97,4 +97,5 @@ def test_into_the_database_nothing_is_replaced(chain, server):
 
 
 def test_undamaged_it_restores(chain, place):
-    chain.product.run("restore", *chain.target, "--target-dir", place / "data")
+    done = chain.product.run("restore", *chain.target, "--target-dir", place / "data")
+    assert "it answers before that: wait until SELECT pg_is_in_recovery() says f" in done.out

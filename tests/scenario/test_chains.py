@@ -1,6 +1,8 @@
 """Why this exists: a chain is as good as its weakest link. `verify --chain` proves all of it, and `check` says
 beforehand whether the next incremental backup can go on from it."""
 
+import re
+
 import pytest
 from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer
 
@@ -22,12 +24,13 @@ def product_of(server, product):
     return product
 
 
-def take(product, kind):
-    return product.run("backup", "--type", kind, "--json").json()["name"]
+def take(product, kind, **env):
+    return product.run("backup", "--type", kind, "--json", env=env).json()["name"]
 
 
 def chain(product, server, links=2):
-    names = [take(product, "full")]
+    """Without a slot from the beginning on, this server may have forgotten its WAL before the first incremental one."""
+    names = [take(product, "full", POSTGRES_SLOT="on")]
     for _ in range(links):
         server.sql("INSERT INTO numbers SELECT generate_series(1, 1000)")
         names.append(take(product, "incremental"))
@@ -52,7 +55,9 @@ def test_a_whole_chain_is_proved(product_of, server):
     # Of a full backup: everything that goes on from it.
     assert product_of.run("verify", "--chain", names[0], "--json").json()["chain"] == names
     assert product_of.run("verify", "--chain", names[1], "--json").json()["chain"] == names[:2]
-    assert "is good: 3 backups" in product_of.run("verify", "--chain", "latest").out
+    said = product_of.run("verify", "--chain", "latest").out
+    assert "is good: 3 backups" in said
+    assert f"recovery to the end of {names[2]}\n" in said
 
 
 @pytest.mark.parametrize("link", [0, 1, 2])
@@ -64,19 +69,30 @@ def test_one_damaged_link_damages_the_chain(product_of, server, link):
     body.write_bytes(whole)
     done = product_of.run("verify", "--chain", "latest", expect=4)
     assert names[link] in done.err
+    assert (f"hint: without it, restore --backup-file {names[link - 1]} reaches where that one ends, 20" if link
+            else "hint: restore --target-time with an earlier instant") in done.err
     # What comes before it is still good.
     if link == 2:
         product_of.run("verify", "--chain", names[1])
 
 
-def test_a_missing_link_is_a_gap_and_no_chain(product_of, server):
+@pytest.mark.parametrize("part", ["the body", ".index", ".manifest.json"])
+def test_a_missing_link_is_a_broken_chain(product_of, server, part):
     names = chain(product_of, server)
-    for path in product_of.repository.iterdir():
-        if path.name.startswith(names[1] + "."):
-            path.unlink()
-    done = product_of.run("verify", "--chain", names[2], expect=8)
-    assert "cannot be reached" in done.err
+    lost = body_of(product_of, names[1]) if part == "the body" else product_of.repository / (names[1] + part)
+    lost.unlink()
+    for reference in (names[2], "latest"):
+        done = product_of.run("verify", "--chain", reference, expect=4)
+        assert re.search(f"the chain of {names[2]} is broken: nothing covers 0/[0-9A-F]+ to 0/[0-9A-F]+\nhint: the nearest one is "
+                         "20[^ ]+ [^ ]+ before it;", done.err), done.err
     product_of.run("verify", "--chain", names[0])
+
+
+def test_a_chain_without_its_full_backup_is_broken(product_of, server):
+    names = chain(product_of, server)
+    body_of(product_of, names[0]).unlink()
+    done = product_of.run("verify", "--chain", names[2], expect=4)
+    assert f"the chain of {names[2]} is broken: no full backup is kept in {product_of.repository} from which" in done.err
 
 
 def test_check_shows_the_slot_and_what_is_not_kept_yet(product_of, server):

@@ -123,6 +123,8 @@ def check_format(said, home):
 def check_runbook(said, home):
     assert "good, to the last byte" in said
     assert re.search(r"^ +200$", said, re.MULTILINE)
+    # At the instant, in the running server and beside it; a server that still recovers shows fewer.
+    assert len(re.findall(r"^ +201$", said, re.MULTILINE)) == 2
     (found,) = (home / "restored-files").rglob("app.yaml")
     assert found.read_text() == "issuer: example\n"
     assert (home / "bare-data/global/pg_control").exists()

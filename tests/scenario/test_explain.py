@@ -105,9 +105,41 @@ def test_one_target_is_enough(day):
 
 def test_an_empty_repository_reaches_nothing(product):
     assert product.run("explain", "latest", expect=8).out == (
-        "the newest instant that is kept cannot be reached: no full backup is kept from which its log goes on\n"
-        "hint: auth-service-backup backup --type full begins a chain; list shows what there is\n"
+        f"the newest instant that is kept cannot be reached: no full backup is kept in {product.repository} from which its log "
+        f"goes on\nhint: check that {product.repository} is the right place, and mounted; if it is, auth-service-backup backup "
+        "--type full begins a chain; list shows what there is\n"
     )
+
+
+def test_a_wrong_place_is_named_when_nothing_is_found_there(day, tmp):
+    wrong = tmp / "not-mounted"
+    wrong.mkdir()
+    done = day.product.run("explain", "2024-01-15T07:30:00Z", "--json", env={"BACKUP_DIR": str(wrong)}, expect=8)
+    assert done.json()["reason"] == f"no full backup is kept in {wrong} from which its log goes on"
+
+
+def test_behind_a_hole_is_a_gap_and_later_than_everything_is_not(day):
+    for name in (day.names[1], day.names[3]):
+        day.remove(name)
+    hint = ("hint: the nearest one is 2024-01-15T02:00:10.000000Z (0/2000000) before it; nothing covers 0/2000000 to 0/3000000, "
+            "and what is kept behind that gap cannot be reached without what is missing: look for another copy of it; "
+            "list shows which parent is missing\n")
+    for clock in ("04:00:00", "09:00:00", "10:00:00"):
+        assert day.product.run("explain", f"2024-01-15T{clock}Z", expect=8).out == (
+            f"2024-01-15T{clock}Z cannot be reached: it is in a gap: nothing covers 0/2000000 to 0/3000000\n{hint}")
+    assert day.product.run("explain", "2024-01-15T10:00:01Z", expect=8).out == (
+        "2024-01-15T10:00:01Z cannot be reached: it is after the end of what is kept: the newest instant is "
+        f"2024-01-15T02:00:10.000000Z (0/2000000)\n{hint}")
+    answer = day.product.run("explain", "--target-position", "0/3800000", "--json", expect=8).json()
+    assert answer["gap"] == {"from_position": "0/2000000", "to_position": "0/3000000"}
+
+
+def test_of_a_name_it_says_that_nobody_has_looked_for_it(day):
+    plan = day.product.run("explain", "--target-name", "release", "--json").json()
+    assert plan["name_checked"] is False
+    assert "name_checked" not in day.product.run("explain", "latest", "--json").json()
+    assert day.product.run("explain", "--target-name", "release").out.endswith(
+        "  the name was not looked for: only restore --dry-run reads the log to find it, with the key\n")
 
 
 def test_the_list_shows_chains_as_trees_then_windows_and_gaps(day):

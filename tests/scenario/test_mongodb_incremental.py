@@ -9,6 +9,7 @@ from datetime import timezone
 import pytest
 from bson import Int64
 from lib.mongodb import KINDS, MongoServer
+from lib.mongodb_chain import Chain
 from lib.mongodb_data import insert
 from lib.mongodb_ddl_writer import MigratingWriter
 from lib.mongodb_fingerprint import differences
@@ -19,35 +20,6 @@ from lib.tcp_proxy import TcpProxy
 
 INCREMENTALS = 2
 IDLE_BYTES_MAX, IDLE_MS_MAX = 100 * 1024, 1000
-
-
-class Chain:
-    """A full backup and the incremental ones after it, taken while a service wrote, and where each ends."""
-
-    def __init__(self, product, source, target):
-        self.product, self.source, self.target = product, source, target
-        self.backups = []
-
-    def back_up(self, *arguments):
-        self.product.database_url = self.source.url(db="busy")
-        done = self.product.run("backup", *arguments, "--json").json()
-        self.backups.append((done["name"], done["engines"]["mongodb"]))
-        return done
-
-    def restore(self, *arguments):
-        self.product.database_url = self.target.restore_url(db="busy")
-        return self.product.run("restore", *arguments, "--force", "--drop-old")
-
-    def expect(self, optime):
-        """The target is what the source was at `optime`, whose replay is independent of the product's."""
-        state, database = replay(self.source.client(), optime), self.target.database("busy")
-        found = self.target.fingerprint("busy").get("busy", {})
-        documents = {name: one["documents"] for name, one in found.items() if one["kind"] != "view"}
-        assert differences(state.documents("busy"), documents) == []
-        assert {f"busy.{name}" for name, one in found.items() if one["kind"] == "view"} == state.views
-        for name, indexes in state.index_names("busy").items():
-            assert {*database[name].index_information()} == indexes | {"_id_"}, name
-        assert balance_of(database) == 0
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 import pytest
+from bson import json_util
 from lib.mongodb import ADMIN, ADMIN_PASSWORD, KINDS, WHOLE_DEPLOYMENT, MongoServer, tool
 from lib.mongodb_data import insert
 from lib.mongodb_fingerprint import differences
@@ -24,10 +25,12 @@ NOT_BY_STOCK = {"py": {"german", "measures"}, "rs": {"measures"}}
 
 @pytest.fixture(scope="module")
 def stage(mongo, module_tmp):
-    # More than one part in the archive: stock tools need them joined.
-    mongo.database("auth-second").large.insert_many([{"_id": n, "x": os.urandom(1 << 20)} for n in range(10)])
     product = Product(module_tmp / f"stock-{mongo.kind}", database_url=mongo.url())
-    product.facts = product.run("backup", "--json", expect=WHOLE_DEPLOYMENT).json()["engines"]["mongodb"]
+    product.run("backup", expect=WHOLE_DEPLOYMENT)
+    # More than one part in the archive, of the collection and of what precedes the copy: stock tools need them joined.
+    mongo.database("auth-second").large.insert_many([{"_id": n, "x": os.urandom(1 << 20)} for n in range(10)])
+    done = product.run("backup", "--type", "full", "--json", expect=WHOLE_DEPLOYMENT).json()
+    product.facts, product.backup = done["engines"]["mongodb"], done["name"]
     product.source, product.before = mongo, mongo.fingerprint()
     return product
 
@@ -38,10 +41,9 @@ class Recipe:
     def __init__(self, product):
         self.copy, self.target = product.folder / "copy", product.folder / "unpacked"
         shutil.copytree(product.repository, self.copy)
-        (name,) = (name.removesuffix(".manifest.json") for name in product.objects("*.manifest.json"))
         self.steps = commands((self.copy / "RESTORE.txt").read_text())
         self.environment = {
-            "PATH": f"{os.environ['ASB_MONGO_TOOLS']}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NAME": name,
+            "PATH": f"{os.environ['ASB_MONGO_TOOLS']}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NAME": product.backup,
             "REPOSITORY": str(self.copy), "TARGET": str(self.target), "BACKUP_ENCRYPTION_KEY": product.key,
         }
 
@@ -93,6 +95,15 @@ def test_bsondump_reads_our_oplog(stage, unpacked):
     assert len(out.splitlines()) == stage.facts["oplog_entries"]
     end = parse_optime(stage.facts["end_optime"])
     assert f'"t":{end.time},"i":{end.inc}' in out.splitlines()[-1].replace(" ", "")
+
+
+def test_bsondump_reads_what_precedes_it(stage, unpacked):
+    """mongorestore, above, passes over it."""
+    out, _ = tool("bsondump", unpacked / "oplog-before.bson")
+    lines = out.splitlines()
+    assert len(lines) == stage.facts["before_entries"] and (unpacked / "oplog-before.bson").stat().st_size > PART_BYTES
+    start = parse_optime(stage.facts["before_optime"])
+    assert all(json_util.loads(line)["ts"] > start for line in lines)
 
 
 def test_our_restore_of_our_own_unpacked_archive(stage, unpacked):

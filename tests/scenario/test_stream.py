@@ -1,6 +1,7 @@
 """Why this exists: `stream` keeps PostgreSQL's log in the repository while it is written. What is kept must be
 the server's own bytes, without a gap; and what it says of itself must be so."""
 
+import shutil
 import time
 
 import pytest
@@ -111,7 +112,37 @@ def test_a_second_stream_of_the_same_log_is_refused(server, streamed):
         assert "in use" in Stream(streamed).wait(expect=BUSY).err
         without_slot = Stream(streamed, env={"POSTGRES_SLOT": "off"}).wait(expect=BUSY)
         assert "another stream of the log" in without_slot.err
-        assert first.is_alive
+        assert first.is_alive and first.status()["state"] == "streaming"
+
+
+def test_a_second_stream_leaves_the_status_of_the_first_alone(server, streamed):
+    with Stream(streamed) as first:
+        first.wait_until_streaming()
+        second = Stream(streamed)
+        while second.is_alive:
+            assert first.status()["pid"] == first.running.process.pid
+            time.sleep(0.01)
+        second.wait(expect=BUSY)
+        assert first.status()["state"] == "streaming"
+
+
+def test_a_log_folder_that_is_removed_is_made_again(server, streamed):
+    with Stream(streamed) as stream:
+        stream.wait_until_streaming()
+        shutil.rmtree(streamed.logs)
+        wait_for(stream.status, "the status is written again")
+        time.sleep(2.5)
+    warning = f"{streamed.logs} was gone and is made again"
+    assert (streamed.logs / "stream.log").read_text().count(warning) == 1
+
+
+def test_the_slot_of_a_running_stream_is_not_dropped(server, streamed):
+    with Stream(streamed) as stream:
+        stream.wait_until_streaming()
+        (slot,) = streaming.slots(server)
+        refused = streamed.run("stream", "--drop-slot", expect=BUSY)
+        assert f"the slot {slot} is in use" in refused.err and "stop the stream first" in refused.err
+        assert streaming.slots(server) == [slot] and stream.is_alive
 
 
 def test_a_refused_password_ends_it(server, streamed):

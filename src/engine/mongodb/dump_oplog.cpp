@@ -66,8 +66,13 @@ Error rolled_back(std::string_view what, const OpTime& optime) {
 // position comes, so that the slice begins with all entries of the newest position not after it.
 class SliceCopy {
   public:
-    SliceCopy(OplogStart start, const std::string& database, EntrySink& sink, Progress& progress)
-        : start_(start), database_(database), parts_(database, sink, progress) {}
+    SliceCopy(OplogStart start, const OplogLedger& before, const std::string& database,
+              EntrySink& sink, Progress& progress)
+        : start_(start),
+          database_(database),
+          parts_(database, sink, progress),
+          ledger_(before),
+          known_until_(before.last_record()) {}
 
     Status take(Bytes bytes, const EntryMark& mark);
     Result<OplogSlice> finish(CommitTime settled);
@@ -84,6 +89,8 @@ class SliceCopy {
     const std::string& database_;
     OplogParts parts_;
     OplogLedger ledger_;
+    std::uint64_t known_until_;  // up to where ledger_ has read already
+    bool goes_on_ = true;
     std::optional<EntryMark> last_;
     std::optional<EntryMark> overlap_;
     struct Held {
@@ -120,14 +127,16 @@ Status SliceCopy::take(Bytes bytes, const EntryMark& mark) {
 }
 
 Status SliceCopy::judge(Bytes bytes, const EntryMark& mark) {
-    ledger_.read(bytes, mark);
+    const bool is_known = point_of(mark.optime) <= known_until_;
+    if (!is_known) ledger_.read(bytes, mark);
     if (const auto fits = check_oplog_entry(bytes, database_, OplogRule::within_copy); !fits.ok()) {
         // Done before the first read, and not to be done again by a restore.
         if (mark.optime <= start_.optime && start_.in_every_read) return {};
         return fits.error();
     }
+    goes_on_ = goes_on_ && check_oplog_entry(bytes, database_, OplogRule::after_it).ok();
     ASB_TRY(const bool kept, parts_.add(bytes));
-    if (kept) ledger_.keep(mark);
+    if (kept && !is_known) ledger_.keep(mark);
     return {};
 }
 
@@ -141,7 +150,8 @@ Result<OplogSlice> SliceCopy::finish(CommitTime settled) {
                       .bytes = parts_.bytes(),
                       .tail = ledger_.tail(),
                       .newest_wall = ledger_.newest_wall(),
-                      .times = ledger_.times(settled)};
+                      .times = ledger_.times(settled),
+                      .goes_on = goes_on_};
 }
 
 // One question for the entries from `from` on, up to `end` or to the end of the transaction that is
@@ -232,16 +242,19 @@ Result<OplogReach> oplog_reach(MongoConnection& connection) {
 }
 
 Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,
-                              const std::string& database, EntrySink& sink, Progress& progress) {
+                              const OplogLedger& before, const std::string& database,
+                              EntrySink& sink, Progress& progress) {
     ASB_TRY(const OplogEnd asked, ask_oplog_end(connection));
     const OpTime end = asked.optime;
     for (std::size_t attempt = 0; attempt < kAttempts; ++attempt) {
         ASB_TRY(const OpTime from, ask_from(connection, attempt, start));
-        SliceCopy slice(start, database, sink, progress);
+        SliceCopy slice(start, before, database, sink, progress);
         ASB_TRY(const bool whole, copy_from(connection, from, end, start, slice));
         if (!whole) continue;
         if (slice.last()->is_exact() && slice.last()->optime != end)
             return rolled_back("the last entry", end);
+        if (point_of(slice.last()->optime) < before.last_record())
+            return rolled_back("entry", optime_of(before.last_record()));
         return slice.finish(asked.settled);
     }
     return rolled_over(start);

@@ -48,12 +48,18 @@ struct OplogSlice {
     OplogTail tail;          // for what goes on from here
     CommitTime newest_wall;  // of all its entries
     LogTimes times;
+    // Whether it could be replayed on the state before it, too, and not only on the copy.
+    bool goes_on = true;
 };
 // After the last read: pushes every entry that belongs to `database` (empty: all), from one that
 // was there before the first read to the newest that no rollback can undo, never cut between
 // entries of one position. `database` for an oplog that rolled over, a rollback, or a change that a
 // restore could not replay, each by name.
+//
+// `before`: what of the oplog is in the archive already, up to somewhere after the slice's start;
+// tail and times are then those of both.
 Result<OplogSlice> copy_oplog(MongoConnection& connection, const OplogStart& start,
-                              const std::string& database, EntrySink& sink, Progress& progress);
+                              const OplogLedger& before, const std::string& database,
+                              EntrySink& sink, Progress& progress);
 
 }  // namespace asb

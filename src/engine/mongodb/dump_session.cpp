@@ -12,6 +12,7 @@
 #include "engine/mongodb/dump_ranges.hpp"
 #include "engine/mongodb/dump_scope.hpp"
 #include "engine/mongodb/layout.hpp"
+#include "engine/mongodb/oplog_before.hpp"
 #include "engine/mongodb/oplog_questions.hpp"
 
 namespace asb {
@@ -58,9 +59,11 @@ class DumpSession final : public BackupSession {
 
   private:
     Result<CopyResult> copy(EntrySink& sink);
+    Result<OplogStart> copy_before(EntrySink& sink);
     Status check_same_member();
-    void record(const CopyResult& copied, const std::optional<OplogSlice>& slice);
-    LogFacts log_facts(const OplogSlice& slice);
+    void record(const CopyResult& copied);
+    void record_log(const OplogSlice& slice);
+    [[nodiscard]] std::uint64_t log_start(const OplogSlice& slice);
 
     SessionContext context_;
     DumpMember member_;
@@ -71,6 +74,8 @@ class DumpSession final : public BackupSession {
     std::string compatibility_;
     std::vector<std::string> databases_;
     std::uint64_t collections_ = 0;
+    std::string identity_;
+    std::optional<OplogBefore> before_;  // absent: the repository has no log that this goes on from
     BackupFacts facts_;
 };
 
@@ -100,8 +105,6 @@ Result<CopyResult> DumpSession::copy(EntrySink& sink) {
     databases_ = plan.databases;
     collections_ = plan.collections;
     facts_.incomplete = plan.incomplete;
-    const auto prelude = prelude_text(member_.facts.version, "auth-service-backup");
-    ASB_CHECK(push_entry(sink, std::string(kPreludeEntry), as_bytes(prelude)));
     for (const MetadataPlan& metadata : plan.metadata)
         ASB_CHECK(push_entry(sink, metadata.entry, as_bytes(metadata.text)));
     for (const ReadyPlan& ready : plan.ready) ASB_CHECK(push_entry(sink, ready.entry, ready.bytes));
@@ -122,32 +125,56 @@ Status DumpSession::check_same_member() {
         "nothing was published; run the backup again when the replica set is stable");
 }
 
+// Before the copy, since the oplog may roll over while that takes its time. Most of it before the
+// slice's start is chosen, so that no more than the copy itself lies within the slice, where not
+// every change can be replayed. Returns that start.
+Result<OplogStart> DumpSession::copy_before(EntrySink& sink) {
+    MongoConnection& connection = member_.connection;
+    identity_ = oplog_identity(connection, member_.facts, database_);
+    const LogTail* tail = context_.tail_of(identity_);
+    if (tail == nullptr) return find_oplog_start(connection);
+    before_.emplace(connection, *tail, database_, sink, context_.progress, context_.log);
+    ASB_TRY(const MongoFacts facts, connection.facts());
+    ASB_CHECK(before_->copy_to(facts.majority_optime));
+    ASB_TRY(const OplogStart start, find_oplog_start(connection));
+    ASB_CHECK(before_->copy_to(start.optime));
+    ASB_CHECK(before_->finish());
+    return start;
+}
+
 Status DumpSession::write_entries(EntrySink& sink) {
+    const auto prelude = prelude_text(member_.facts.version, "auth-service-backup");
+    ASB_CHECK(push_entry(sink, std::string(kPreludeEntry), as_bytes(prelude)));
     if (!consistent_) {
         ASB_TRY(const CopyResult copied, copy(sink));
-        record(copied, std::nullopt);
+        record(copied);
+        facts_.engine["inconsistent"] = true;
+        facts_.warnings.emplace_back(
+            "this backup is NOT CONSISTENT: the server has no oplog, and each collection is as it "
+            "was when it was read");
         return {};
     }
-    MongoConnection& connection = member_.connection;
-    ASB_TRY(const OplogStart start, find_oplog_start(connection));
+    ASB_TRY(const OplogStart start, copy_before(sink));
     context_.log.debug("the copy begins at {}", to_text(start.optime));
     ASB_TRY(const CopyResult copied, copy(sink));
     ASB_TRY(const OplogSlice slice,
-            copy_oplog(connection, start, database_, sink, context_.progress));
+            copy_oplog(member_.connection, start, before_ ? before_->ledger() : OplogLedger(),
+                       database_, sink, context_.progress));
     ASB_CHECK(check_same_member());
     context_.log.debug("the oplog from {} to {}: {} entries", to_text(slice.start),
                        to_text(slice.end), slice.entries);
-    record(copied, slice);
+    record(copied);
+    record_log(slice);
     return {};
 }
 
-void DumpSession::record(const CopyResult& copied, const std::optional<OplogSlice>& slice) {
+void DumpSession::record(const CopyResult& copied) {
     Json databases = Json::array();
     for (const auto& name : databases_)
         if (databases.size() < kDatabasesListed) databases.push_back(printable(name));
     facts_.engine = {
         {"name", "mongodb"},
-        {"method", slice ? "oplog" : "inconsistent"},
+        {"method", consistent_ ? "oplog" : "inconsistent"},
         {"version", printable(member_.facts.version)},
         {"server_kind", kind_name(member_.facts.kind)},
         {"set_name", printable(member_.facts.set_name)},
@@ -160,34 +187,43 @@ void DumpSession::record(const CopyResult& copied, const std::optional<OplogSlic
     };
     if (!compatibility_.empty())
         facts_.engine["feature_compatibility_version"] = printable(compatibility_);
-    if (!slice) {
-        facts_.engine["inconsistent"] = true;
-        facts_.warnings.emplace_back(
-            "this backup is NOT CONSISTENT: the server has no oplog, and each collection is as it "
-            "was when it was read");
-        return;
+}
+
+// Where the log in the archive begins: where the repository's ends, if nothing is missing between
+// that and the slice.
+std::uint64_t DumpSession::log_start(const OplogSlice& slice) {
+    const std::uint64_t start = point_of(slice.start);
+    if (!before_ || !before_->reaches(slice.start)) return start;
+    if (!slice.goes_on) {
+        context_.log.info(
+            "no recovery from an older backup goes over this one: what happened "
+            "during the copy can be replayed on the copy only");
+        return start;
     }
-    facts_.engine["start_optime"] = to_text(slice->start);
-    facts_.engine["end_optime"] = to_text(slice->end);
-    facts_.engine["consistent_at"] = to_iso8601(Instant(std::chrono::seconds(slice->end.seconds)));
-    facts_.engine["oplog_entries"] = slice->entries;
-    facts_.engine["oplog_bytes"] = slice->bytes;
-    facts_.log = log_facts(*slice);
+    facts_.engine["before_optime"] = to_text(before_->start());
+    facts_.engine["before_entries"] = before_->entries();
+    facts_.engine["before_bytes"] = before_->bytes();
+    return std::min(start, point_of(before_->start()));
 }
 
 // One that goes on from another backup's log has its name, whether or not there is a hole between.
-LogFacts DumpSession::log_facts(const OplogSlice& slice) {
+void DumpSession::record_log(const OplogSlice& slice) {
+    facts_.engine["start_optime"] = to_text(slice.start);
+    facts_.engine["end_optime"] = to_text(slice.end);
+    facts_.engine["consistent_at"] = to_iso8601(Instant(std::chrono::seconds(slice.end.seconds)));
+    facts_.engine["oplog_entries"] = slice.entries;
+    facts_.engine["oplog_bytes"] = slice.bytes;
     LogFacts log;
-    log.identity = oplog_identity(member_.connection, member_.facts, database_);
-    const LogTail* tail = context_.tail_of(log.identity);
+    log.identity = identity_;
+    const LogTail* tail = context_.tail_of(identity_);
     log.log_id = tail != nullptr ? tail->log_id : context_.new_log_id;
-    log.ranges = {{0, point_of(slice.start), point_of(slice.end)}};
+    log.ranges = {{0, log_start(slice), point_of(slice.end)}};
     log.consistent = LogPoint{0, point_of(slice.end)};
     log.consistent_at = slice.newest_wall;
     log.times = slice.times;
     log.last_record = point_of(slice.tail.optime);
     log.tail = to_json(slice.tail);
-    return log;
+    facts_.log = std::move(log);
 }
 
 Status require_oplog(const MongoFacts& facts, bool allow_inconsistent) {

@@ -54,6 +54,7 @@ int rank(const DumpFile& file) {
             return 1;
         case MongoEntry::Kind::data:
             return 2;
+        case MongoEntry::Kind::oplog_before:
         case MongoEntry::Kind::oplog:
             return 3;
     }
@@ -69,6 +70,8 @@ void add_files(const std::string& folder, const std::string& below,
                       .entry = fmt::format("{}{}{}", kMongoPrefix, below, plain),
                       .gzip = gzip};
         const auto entry = parse_mongo_entry(file.entry);
+        // Of an unpacked backup of ours: leads to what the dump itself holds.
+        if (entry && entry->kind == MongoEntry::Kind::oplog_before) continue;
         // Parts are what our own backups hold, and are not compressed by themselves.
         if (entry && !(gzip && entry->part))
             files.push_back(std::move(file));

@@ -117,6 +117,14 @@ std::string oplog_entry(std::optional<std::uint32_t> part) {
     return with_part(std::string(kOplogEntry), part);
 }
 
+std::string oplog_before_entry(std::optional<std::uint32_t> part) {
+    return with_part(std::string(kOplogBeforeEntry), part);
+}
+
+bool is_oplog(MongoEntry::Kind kind) {
+    return kind == MongoEntry::Kind::oplog_before || kind == MongoEntry::Kind::oplog;
+}
+
 std::optional<MongoEntry> parse_mongo_entry(std::string_view name) {
     if (name == kPreludeEntry) return MongoEntry{.kind = MongoEntry::Kind::prelude};
     if (!name.starts_with(kMongoPrefix)) return std::nullopt;
@@ -126,8 +134,9 @@ std::optional<MongoEntry> parse_mongo_entry(std::string_view name) {
     std::string_view file = name.substr(slash == std::string_view::npos ? 0 : slash + 1);
     if (file.find('/') != std::string_view::npos) return std::nullopt;
     if (slash == std::string_view::npos) {
-        entry.kind = MongoEntry::Kind::oplog;
-        if (!take_data_ending(file, entry.part) || file != "oplog") return std::nullopt;
+        if (!take_data_ending(file, entry.part)) return std::nullopt;
+        if (file != "oplog" && file != "oplog-before") return std::nullopt;
+        entry.kind = file == "oplog" ? MongoEntry::Kind::oplog : MongoEntry::Kind::oplog_before;
         return entry;
     }
     entry.database = name.substr(0, slash);

@@ -12,6 +12,7 @@ TEST(MongoLayout, EscapesCollectionsAsMongodumpDoes) {
     EXPECT_EQ(data_entry("auth", "users", 7), "mongodb/auth/users.bson.000007");
     EXPECT_EQ(data_entry("auth", "$admin.system.users"), "mongodb/auth/$admin.system.users.bson");
     EXPECT_EQ(oplog_entry(), "mongodb/oplog.bson");
+    EXPECT_EQ(oplog_before_entry(3), "mongodb/oplog-before.bson.000003");
 }
 
 // printf %s "$(printf 'n%.0s' {1..239})" | openssl dgst -sha1 -binary | basenc --base64url
@@ -36,6 +37,8 @@ TEST(MongoLayout, ReadsBackWhatItNames) {
     EXPECT_EQ(metadata->kind, MongoEntry::Kind::metadata);
     EXPECT_EQ(metadata->stem, "users");
     EXPECT_EQ(parse_mongo_entry("mongodb/oplog.bson.000002")->kind, MongoEntry::Kind::oplog);
+    EXPECT_EQ(parse_mongo_entry(oplog_before_entry())->kind, MongoEntry::Kind::oplog_before);
+    EXPECT_EQ(parse_mongo_entry(oplog_before_entry(1))->part, 1U);
     EXPECT_EQ(parse_mongo_entry("mongodb/prelude.json")->kind, MongoEntry::Kind::prelude);
 }
 
@@ -47,11 +50,18 @@ TEST(MongoLayout, TellsAPartFromACollectionWithSuchAName) {
     EXPECT_FALSE(entry->part);
 }
 
+TEST(MongoLayout, KnowsWhichEntriesAreLog) {
+    for (const auto& name : {oplog_entry(), oplog_before_entry(2)})
+        EXPECT_TRUE(is_oplog(parse_mongo_entry(name)->kind)) << name;
+    for (const auto& name : {data_entry("auth", "oplog-before"), metadata_entry("auth", "oplog")})
+        EXPECT_FALSE(is_oplog(parse_mongo_entry(name)->kind)) << name;
+}
+
 TEST(MongoLayout, KnowsNoOtherNames) {
     for (const auto* name :
-         {"postgresql/base/1", "mongodb/", "mongodb/x.bson", "mongodb/a/b/c.bson",
-          "mongodb/a/c.txt", "mongodb/a/.bson", "mongodb/a/c.bson.1", "mongodb/a/c.bson.000000",
-          "mongodb/a/c.bson.0000001"})
+         {"postgresql/base/1", "mongodb/", "mongodb/x.bson", "mongodb/oplog-after.bson",
+          "mongodb/a/b/c.bson", "mongodb/a/c.txt", "mongodb/a/.bson", "mongodb/a/c.bson.1",
+          "mongodb/a/c.bson.000000", "mongodb/a/c.bson.0000001"})
         EXPECT_FALSE(parse_mongo_entry(name)) << name;
 }
 

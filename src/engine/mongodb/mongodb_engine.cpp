@@ -9,6 +9,7 @@
 #include "engine/mongodb/mongodb_check.hpp"
 #include "engine/mongodb/oplog_check.hpp"
 #include "engine/mongodb/oplog_follower.hpp"
+#include "engine/mongodb/oplog_questions.hpp"
 #include "engine/mongodb/oplog_search.hpp"
 #include "engine/mongodb/restore_entry.hpp"
 
@@ -65,13 +66,17 @@ class MongodbEngine final : public Engine {
     [[nodiscard]] std::optional<LogPoint> log_entry(std::string_view entry,
                                                     const Json& /*facts*/) const override {
         const auto parsed = parse_mongo_entry(entry);
-        const bool holds = parsed && parsed->kind == MongoEntry::Kind::oplog;
+        const bool holds = parsed && is_oplog(parsed->kind);
         return holds ? std::optional(LogPoint{}) : std::nullopt;
     }
     [[nodiscard]] std::string_view log_object_entry() const override { return kOplogEntry; }
     [[nodiscard]] Result<LogPoint> parse_position(std::string_view text) const override {
         ASB_TRY(const OpTime optime, parse_optime(text));
         return LogPoint{0, point_of(optime)};
+    }
+    [[nodiscard]] bool may_be_log_of(std::string_view identity) const override {
+        const auto url = MongoUrl::parse(settings_.text("DATABASE_URL"));
+        return !url.ok() || is_identity_of(identity, url->database());
     }
     [[nodiscard]] std::string position_text(const LogPoint& point) const override {
         return to_text(optime_of(point.at));

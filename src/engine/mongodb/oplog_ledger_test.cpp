@@ -39,6 +39,22 @@ TEST(OplogLedger, TheTailProvesAllEntriesAtTheLastPosition) {
     EXPECT_EQ(ledger.last_record(), (std::uint64_t{100} << 32U) + 2);
 }
 
+// What precedes a full backup's own slice, and then the slice.
+TEST(OplogLedger, ACopyOfItGoesOn) {
+    OplogLedger before(OplogTail{{7, 1}, 3, digest_of_entries(as_bytes("entry"))});
+    before.read(as_bytes("first"), mark(1, 30));
+    before.keep(mark(1, 30));
+    OplogLedger both = before;
+    both.read(as_bytes("second"), mark(2, 10));
+    both.keep(mark(2, 10));
+    EXPECT_EQ(both.tail().optime, (OpTime{100, 2}));
+    EXPECT_EQ(both.tail().sha256, digest_of_entries(as_bytes("second")));
+    EXPECT_EQ(both.times(at(50)).commits, 2U);
+    EXPECT_EQ(both.times(at(50)).newest_commit, at(30));
+    EXPECT_EQ(both.newest_wall(), at(30));
+    EXPECT_EQ(before.times(at(50)).commits, 1U);
+}
+
 TEST(OplogLedger, CountsTransactionsOnceAndNotesNever) {
     OplogLedger ledger;
     const auto take = [&ledger](const EntryMark& entry) {

@@ -1,7 +1,5 @@
 #include "engine/mongodb/oplog_parts.hpp"
 
-#include "engine/mongodb/layout.hpp"
-
 namespace asb {
 
 Result<std::optional<Bytes>> OplogFilter::take(Bytes bytes) {
@@ -18,9 +16,10 @@ Result<std::optional<Bytes>> OplogFilter::take(Bytes bytes) {
         Bytes{reinterpret_cast<const std::byte*>(bson_get_data(changed_.get())), changed_->len});
 }
 
-OplogParts::OplogParts(std::string database, EntrySink& sink, Progress& progress)
+OplogParts::OplogParts(std::string database, EntrySink& sink, Progress& progress,
+                       PartNames::Name name)
     : filter_(std::move(database)),
-      names_([](std::optional<std::uint32_t> part) { return oplog_entry(part); }),
+      names_(std::move(name)),
       collector_(names_, [&sink, &progress](const DumpPart& part) -> Status {
           ASB_CHECK(push_entry(sink, part.entry, part.bytes.view()));
           progress.add(part.bytes.size());

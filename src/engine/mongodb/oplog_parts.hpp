@@ -9,6 +9,7 @@
 #include "codec/tar.hpp"
 #include "engine/mongodb/dump_oplog_rules.hpp"
 #include "engine/mongodb/dump_part.hpp"
+#include "engine/mongodb/layout.hpp"
 
 namespace asb {
 
@@ -25,10 +26,12 @@ class OplogFilter {
     Bson changed_ = nullptr;
 };
 
-// Pushes what is added as mongodb/oplog.bson, or its parts. `sink` and `progress` outlive it.
+// Pushes what is added as mongodb/oplog.bson (or what else `name` says), or its parts. `sink` and
+// `progress` outlive it.
 class OplogParts {
   public:
-    OplogParts(std::string database, EntrySink& sink, Progress& progress);
+    OplogParts(std::string database, EntrySink& sink, Progress& progress,
+               PartNames::Name name = oplog_entry);
     // False when the entry is of another scope.
     Result<bool> add(Bytes entry);
     Status finish() { return collector_.finish(); }

@@ -46,6 +46,11 @@ std::optional<std::string> set_id_by_document(MongoConnection& connection) {
     return object_id_at(document, kSetId);
 }
 
+// "deployment", or "database auth"
+std::string scope_text(const std::string& database) {
+    return database.empty() ? std::string("deployment") : "database " + printable(database);
+}
+
 }  // namespace
 
 BsonBuilder oplog_query(const OpTime& from, const std::optional<OpTime>& to) {
@@ -96,9 +101,12 @@ std::string oplog_identity(MongoConnection& connection, const MongoFacts& facts,
                            const std::string& database) {
     auto id = set_id_by_command(connection);
     if (!id) id = set_id_by_document(connection);
-    return fmt::format(
-        "{} {}", id.value_or(printable(facts.set_name)),
-        database.empty() ? std::string("deployment") : "database " + printable(database));
+    return fmt::format("{} {}", id.value_or(printable(facts.set_name)), scope_text(database));
+}
+
+bool is_identity_of(std::string_view identity, const std::string& database) {
+    return database.empty() || identity.ends_with(fmt::format(" {}", scope_text(database))) ||
+           identity.ends_with(fmt::format(" {}", scope_text({})));
 }
 
 }  // namespace asb

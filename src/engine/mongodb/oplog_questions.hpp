@@ -41,5 +41,7 @@ Result<OplogEnd> ask_oplog_end(MongoConnection& connection);
 // replica set's id where the role may read it, else its name; and the scope.
 std::string oplog_identity(MongoConnection& connection, const MongoFacts& facts,
                            const std::string& database);
+// Whether an identity may be that of `database` (empty: of anything) of some deployment.
+bool is_identity_of(std::string_view identity, const std::string& database);
 
 }  // namespace asb

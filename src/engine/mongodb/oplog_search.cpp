@@ -26,6 +26,7 @@ class OplogSearch final : public LogSearch {
 
     LogTarget target_;
     mongodb::BsonFramer framer_;
+    LogPoint newest_at_;               // the last entry
     LogPoint reached_;                 // the last entry, or where the first piece begins
     std::optional<EntryMark> newest_;  // of open_
     std::optional<CommitMark> open_;   // what further entries may belong to
@@ -42,6 +43,9 @@ Status OplogSearch::take(Bytes entry) {
     if (done()) return {};
     ASB_TRY(EntryMark mark, read_mark(entry));
     const LogPoint point{0, point_of(mark.optime)};
+    // Where two pieces overlap, the second one goes back: an entry counts once.
+    if (point < newest_at_) return {};
+    newest_at_ = point;
     if (open_ && newest_ && !mark.belongs_to(*newest_)) {
         judge(*open_);
         open_.reset();

@@ -141,6 +141,28 @@ TEST(OplogSearch, ATransactionCountsByItsCommit) {
     expect_between(search(time(15), entries), 4, 5);
 }
 
+// A full backup's own slice begins with what precedes it.
+TEST(OplogSearch, WhatComesTwiceCountsOnce) {
+    const auto first = entry(2, 10) + entry(3, 11) + in_transaction(4, 12) + in_transaction(5, 13);
+    const auto second = entry(3, 11) + in_transaction(4, 12) + in_transaction(5, 13) +
+                        in_transaction(6, 14) + entry(7, 20);
+    const auto none = search(time(30), first + second);
+    EXPECT_FALSE(none.first_out);
+    EXPECT_EQ(none.last_in->end, point(7));
+    expect_between(search(time(14), first + second), 6, 7);
+    const auto within = search(time(11), first + second);
+    expect_between(within, 3, 4);
+    EXPECT_EQ(within.first_out->end, point(6));
+    EXPECT_EQ(search(place(Kind::position, 3), first + second).last_in->end, point(3));
+}
+
+// Of a server whose clock went back in between: nothing is looked at again.
+TEST(OplogSearch, WhatComesTwiceIsNotJudgedTwice) {
+    const auto before = entry(2, 10) + entry(3, 20) + entry(4, 12);
+    const auto own = entry(3, 20) + entry(4, 12) + entry(5, 40);
+    expect_between(search(time(20), before + own), 4, 5);
+}
+
 TEST(OplogSearch, WithoutEntriesItStopsWhereTheyWouldBegin) {
     const auto search = search_oplog(time(20)).value();
     EXPECT_FALSE(search->found().stop);

@@ -197,8 +197,8 @@ Result<std::vector<bool>> choose_mongodb_entries(const Settings& settings,
             chosen.push_back(false);
             continue;
         }
-        if (entry->kind == MongoEntry::Kind::prelude || entry->kind == MongoEntry::Kind::oplog) {
-            chosen.push_back(true);
+        if (entry->kind == MongoEntry::Kind::prelude || is_oplog(entry->kind)) {
+            chosen.push_back(entry->kind != MongoEntry::Kind::oplog_before);
             continue;
         }
         // A shortened name is known from its metadata only: read, and judged by the session.

@@ -5,14 +5,6 @@
 #include "engine/mongodb/restore_session.hpp"
 
 namespace asb::mongodb {
-namespace {
-
-std::string range_text(const LogRange& range) {
-    return fmt::format("from {} to {}", position_text(range.start), position_text(range.end));
-}
-
-}  // namespace
-
 Status MongoRestoreSession::begin_slice(const LogRange& range) {
     ASB_CHECK(context_.stop.check());
     if (options_.has_oplog && !oplog_begun_)
@@ -26,21 +18,17 @@ Status MongoRestoreSession::begin_slice(const LogRange& range) {
                               "ends, at {}",
                               range_text(range), position_text(reached_)),
                          "restore to a point before that, or from another backup");
-    slice_ = range;
+    slice_.emplace(range);
     reached_ = range.end;
     return replay_.leave_copy();
 }
 
-// The entry at a slice's start was applied with what came before.
 Status MongoRestoreSession::take_entry(Bytes entry) {
     if (!slice_) return replay_.take(entry);
     const auto ts = BsonView(entry).find("ts");
     const Position position = ts ? ts->as_timestamp().value_or(0) : 0;
-    if (position <= slice_->start) return {};
-    if (position > slice_->end)
-        return fail(Code::damaged, "the oplog {} holds an entry at {}", range_text(*slice_),
-                    position_text(position));
-    return replay_.take(entry);
+    ASB_TRY(const bool is_new, slice_->takes(entry_.kind, position));
+    return is_new ? replay_.take(entry) : Status();
 }
 
 Status MongoRestoreSession::check_reached() {

@@ -104,12 +104,14 @@ Status MongoRestoreSession::begin(const EntryHeader& header) {
     if (!entry)
         return fail(Code::damaged, "the archive holds {}, which is no part of a MongoDB backup",
                     printable(header.name));
-    if (slice_ && entry->kind != MongoEntry::Kind::prelude &&
-        entry->kind != MongoEntry::Kind::oplog)
+    if (slice_ && entry->kind != MongoEntry::Kind::prelude && !is_oplog(entry->kind))
         return fail(Code::damaged, "an incremental backup holds {}, which is no part of an oplog",
                     printable(header.name));
     entry_ = *entry;
     text_.clear();
+    // What leads to this full backup is for a recovery that comes from an older one.
+    skipped_ = entry_.kind == MongoEntry::Kind::oplog_before && !slice_;
+    if (skipped_) return {};
     switch (entry_.kind) {
         case MongoEntry::Kind::prelude:
         case MongoEntry::Kind::metadata:
@@ -118,6 +120,7 @@ Status MongoRestoreSession::begin(const EntryHeader& header) {
                         human_bytes(header.size));
         case MongoEntry::Kind::data:
             return begin_data(entry_, header.name);
+        case MongoEntry::Kind::oplog_before:
         case MongoEntry::Kind::oplog:
             return begin_oplog(header.name);
     }
@@ -192,6 +195,7 @@ Status MongoRestoreSession::write(Bytes bytes) {
             return {};
         case MongoEntry::Kind::data:
             return framer_->feed(bytes);
+        case MongoEntry::Kind::oplog_before:
         case MongoEntry::Kind::oplog:
             return oplog_framer_->feed(bytes);
     }
@@ -208,6 +212,7 @@ Status MongoRestoreSession::end() {
         case MongoEntry::Kind::data:
             ASB_CHECK(framer_->finish());
             return stage_.flush_appended();
+        case MongoEntry::Kind::oplog_before:
         case MongoEntry::Kind::oplog:
             return oplog_framer_->finish();
     }

@@ -12,6 +12,7 @@
 #include "engine/engine.hpp"
 #include "engine/mongodb/bson_frame.hpp"
 #include "engine/mongodb/layout.hpp"
+#include "engine/mongodb/replay_slice.hpp"
 #include "engine/mongodb/restore_scope.hpp"
 #include "engine/mongodb/restore_stage.hpp"
 #include "engine/mongodb/swap_collections.hpp"
@@ -93,8 +94,8 @@ class MongoRestoreSession final : public RestoreSession {
     std::optional<BsonFramer> framer_;
     std::optional<BsonFramer> oplog_framer_;
     bool oplog_begun_ = false;
-    std::optional<LogRange> slice_;  // that what comes now is of
-    Position reached_ = 0;           // where the log that has been announced ends
+    std::optional<ReplaySlice> slice_;  // that what comes now is of
+    Position reached_ = 0;              // where the log that has been announced ends
     Arrival* arrival_ = nullptr;
 
     std::vector<std::string> report_;

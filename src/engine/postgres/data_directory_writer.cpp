@@ -234,7 +234,9 @@ void DataDirectoryWriter::describe() {
         fmt::format("PostgreSQL{} data directory at {}; start it with: pg_ctl -D {} start{}",
                     version, directory(), shell_quote(directory()), as));
     if (options_.recovery)
-        report_.push_back("at its first start it will " + describe_recovery(*options_.recovery));
+        report_.push_back("at its first start it will " + describe_recovery(*options_.recovery) +
+                          "; it answers before that: wait until SELECT pg_is_in_recovery() says f, "
+                          "what it shows earlier is not yet that instant");
     for (const auto& place : options_.tablespaces)
         report_.push_back(fmt::format("tablespace {} is at {} (it was at {})", place.oid,
                                       place.new_path, place.old_path));

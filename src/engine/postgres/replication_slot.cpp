@@ -45,8 +45,10 @@ Status drop_slot(Connection& connection, const std::string& name) {
     if (const int error = fail_point("postgres.drop_slot"))
         return errno_error(error, "cannot drop the replication slot", name);
     auto dropped = connection.execute(fmt::format("DROP_REPLICATION_SLOT {}", name));
-    if (!dropped.ok() && connection.last_sqlstate() == kUndefinedObject) return {};
-    return dropped;
+    if (dropped.ok() || connection.last_sqlstate() == kUndefinedObject) return {};
+    if (connection.last_sqlstate() != kObjectInUse) return dropped;
+    return with_hint(fail(Code::busy, "the slot {} is in use", name),
+                     "stop the stream first, then run it again");
 }
 
 }  // namespace asb

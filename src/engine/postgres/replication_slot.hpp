@@ -26,7 +26,7 @@ struct SlotState {
 Result<std::optional<SlotState>> read_slot(Connection& connection, const std::string& name);
 // Makes the slot, which keeps WAL from the last checkpoint on. `database` with the fix as hint.
 Status create_slot(Connection& connection, const std::string& name);
-// Harmless when it is not there.
+// Harmless when it is not there; `busy` while somebody streams from it.
 Status drop_slot(Connection& connection, const std::string& name);
 
 }  // namespace asb

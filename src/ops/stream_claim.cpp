@@ -1,0 +1,21 @@
+#include "ops/stream_claim.hpp"
+
+#include "ops/log_presence.hpp"
+
+namespace asb {
+
+Result<std::unique_ptr<ObjectWriter>> claim_log(const Stores& stores, const LogTail& tail,
+                                                Log& diary) {
+    ASB_CHECK(check_backup_present(*stores.reader, tail.written_by));
+    const auto key = ObjectKey::known(fmt::format("{}{}/stream.lock", kLogPrefix, tail.log_id));
+    auto claim = stores.appender->create(key);
+    if (!claim && claim.error().code == Code::busy)
+        return with_hint(fail(Code::busy, "another stream of the log {} is running", tail.log_id),
+                         "stop it first, or let it run: one stream is enough");
+    if (!claim) return claim;
+    if (const auto swept = stores.eraser->sweep_abandoned(); !swept)
+        diary.warning("leftovers could not be swept: {}", swept.error().fact);
+    return claim;
+}
+
+}  // namespace asb

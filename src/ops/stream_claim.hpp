@@ -1,0 +1,19 @@
+#pragma once
+// Why this exists: two streams of one log would keep everything twice; so each claims the log
+// first.
+
+#include <memory>
+
+#include "base/log.hpp"
+#include "engine/log.hpp"
+#include "ops/sources.hpp"
+
+namespace asb {
+
+// The claim is held as long as the writer lives, and leaves nothing. `busy` while another stream
+// has it; `store` when the backup that the log goes on from is not there: nothing is made then.
+// Sweeps what a killed stream was writing.
+Result<std::unique_ptr<ObjectWriter>> claim_log(const Stores& stores, const LogTail& tail,
+                                                Log& diary);
+
+}  // namespace asb
