@@ -88,6 +88,7 @@ Status keep_one_database(const Engine& engine, LogHistory& history) {
         databases, [](const Kept& one, const Kept& next) { return next.from < one.to; });
     if (side_by_side == databases.end()) return {};
     std::vector<std::string> names;
+    names.reserve(databases.size());
     for (const auto& database : databases)
         names.push_back(fmt::format("{} of {}", database.base, printable(database.identity)));
     return with_hint(

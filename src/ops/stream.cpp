@@ -261,7 +261,7 @@ Status StreamRun::put() {
     BackOff pause;
     const auto state = status_.state;
     for (;;) {
-        const auto done = put_once();
+        auto done = put_once();
         if (done.ok() && status_.state != state) say(state);
         if (done.ok() || went_elsewhere_ || !may_mend(done.error())) return done;
         ASB_CHECK(wait_for_repository(done.error(), pause));

@@ -190,9 +190,9 @@ class PostgresServer:
                 env=self.environment | self.more_environment,
                 preexec_fn=_die_with_parent, **_identity(),
             )
-        self._wait_until_ready()
+        self.wait_until_ready()
 
-    def _wait_until_ready(self):
+    def wait_until_ready(self):
         deadline = time.monotonic() + START_SECONDS_MAX
         while True:
             try:

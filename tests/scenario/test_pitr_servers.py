@@ -159,7 +159,7 @@ def test_without_its_source_the_recovery_ends(chain15, tmp, change):
 def test_a_server_that_is_ended_in_the_middle_of_its_recovery_goes_on_when_it_is_started_again(chain15, tmp, how):
     with restored(chain15, tmp) as data:
         server = PostgresServer(15, tmp, data=data, settings={"max_prepared_transactions": 20})
-        server._wait_until_ready = lambda: wait_for_files(server, 4)
+        server.wait_until_ready = lambda: wait_for_files(server, 4)
         server.start()
         os.kill(server.pid, how)
         server._process.wait(60)
@@ -180,7 +180,7 @@ def test_a_killed_server_leaves_nobody_who_waits_for_it(tmp):
     let_the_server_read(chain.product)
     with restored(chain, tmp / "second") as data:
         server = PostgresServer(15, tmp / "second", data=data, settings={"max_prepared_transactions": 20})
-        server._wait_until_ready = lambda: wait_for_files(server, 1)
+        server.wait_until_ready = lambda: wait_for_files(server, 1)
         server.start()
         server._process.kill()
         server._process.wait(60)
