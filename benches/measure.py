@@ -22,6 +22,7 @@ class Contestant:
     before: object = None          # called before each run, not timed
     user: object = None            # subprocess arguments that make it another user
     environment: dict = None
+    after: object = None           # called when it has ended well, not timed
     runs: list = dataclasses.field(default_factory=list)
 
     @property
@@ -54,6 +55,8 @@ def run_once(contestant):
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{contestant.name} ended with {process.returncode}:\n{open('/tmp/asb-bench.log').read()[-3000:]}")
+    if contestant.after:
+        contestant.after()
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import data  # noqa: E402
 import listing  # noqa: E402
+import pgbackrest  # noqa: E402
 import planning  # noqa: E402
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer, _identity, hand_over  # noqa: E402
 from measure import Contestant, compare, run_once  # noqa: E402
@@ -24,6 +25,7 @@ from incremental import IncrementalBench  # noqa: E402
 from mongodb import MongoBench  # noqa: E402
 from oplog import OplogBench  # noqa: E402
 from recovery import RecoveryBench  # noqa: E402
+from stores import FIGURES, StoresBench  # noqa: E402
 from streaming import StreamBench  # noqa: E402
 
 BINARY = pathlib.Path(os.environ["ASB_BINARY"])
@@ -58,33 +60,13 @@ class Bench:
         return Contestant(name, f"{BINARY} {arguments}", before, environment={**self.environment, **environment})
 
     def pgbackrest(self, level, verb):
-        """pgBackRest runs as the server's user; archiving is not what is measured, so it is off."""
+        """It runs as the server's user."""
         repository = self.folder / f"pgbackrest-{level}"
         repository.mkdir(exist_ok=True)
-        config = self.folder / f"pgbackrest-{level}.conf"
-        config.write_text(f"""[global]
-repo1-path={repository}
-repo1-cipher-type=aes-256-cbc
-repo1-cipher-pass={KEY}
-repo1-retention-full=1
-process-max=2
-compress-type=zst
-compress-level={level}
-start-fast=y
-archive-check=n
-archive-copy=n
-log-level-file=off
-lock-path={repository}
-spool-path={repository}
-[main]
-pg1-path={self.server.data}
-pg1-port={self.server.port}
-pg1-socket-path={self.server.folder}
-pg1-user=postgres
-""")
-        config.chmod(0o644)
+        command = pgbackrest.command(self.folder / f"pgbackrest-{level}.conf", self.server, level, KEY, repository,
+                                     f"repo1-path={repository}")
         hand_over(repository)
-        return f"pgbackrest --config={config} --stanza=main {verb}"
+        return f"{command} {verb}"
 
     def backup(self):
         for level in (1, 3):
@@ -169,6 +151,7 @@ SUITES = {
     "stream": lambda folder, wanted: StreamBench(folder, BINARY, wanted.seconds),
     "mongodb": lambda folder, wanted: MongoBench(folder, BINARY, wanted.rounds, wanted.megabytes),
     "oplog": lambda folder, wanted: OplogBench(folder, BINARY, wanted.rounds, wanted.writes),
+    "stores": lambda folder, wanted: StoresBench(folder, BINARY, wanted.rounds, wanted.gigabytes, wanted.stores),
 }
 
 
@@ -180,6 +163,7 @@ def main():
     parser.add_argument("--wal-megabytes", type=float, default=1000, help="of WAL to recover over; half of it for an incremental")
     parser.add_argument("--writes", type=int, default=60_000, help="in a slice of MongoDB's oplog")
     parser.add_argument("--seconds", type=float, default=60, help="that a stream is watched")
+    parser.add_argument("--stores", default=",".join(FIGURES), help="which figures of stores")
     parser.add_argument("--only", default="backup,logical,restore,verify,memory,listing,planning," + ",".join(SUITES))
     wanted = parser.parse_args()
     parts = wanted.only.split(",")

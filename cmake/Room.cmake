@@ -47,6 +47,8 @@ function(asb_room name)
     target_link_libraries(asb_${name} PUBLIC ${ROOM_USES} ${ROOM_LIBRARIES})
     asb_compile_options(asb_${name})
     asb_precompile(asb_${name})
+    # Reading headers is most of a compilation. Names that clash when files are read together are better different anyway.
+    set_target_properties(asb_${name} PROPERTIES UNITY_BUILD ${ASB_UNITY} UNITY_BUILD_BATCH_SIZE 8)
   else()
     add_library(asb_${name} INTERFACE)
     target_include_directories(asb_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)

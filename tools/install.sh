@@ -22,6 +22,8 @@ gmock/gmock.h|libgmock-dev
 postgresql/libpq-fe.h|libpq-dev
 libmongoc-1.0/mongoc/mongoc.h|libmongoc-dev
 unicode/usprep.h|libicu-dev
+curl/curl.h|libcurl4-openssl-dev
+/usr/include/pugixml.hpp|libpugixml-dev
 openssl/evp.h|libssl-dev
 /usr/include/zlib.h|zlib1g-dev
 LIST
@@ -58,6 +60,11 @@ cargo|cargo-web
 go|golang-go
 cmake|cmake
 cc|gcc
+LIST
+            ;;
+        object_stores) cat <<'LIST'
+go|golang-go
+rclone|rclone
 LIST
             ;;
         coverage) echo "gcovr|gcovr" ;;

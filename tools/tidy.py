@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Why this exists: clang-tidy needs some seconds a file; a file that it found clean, and of which
 nothing it includes has changed since, need not be read again. Most of the time goes into headers, so
-some files of one folder are read as one; when that finds anything, each of them is read alone.
+some files of one folder are read as one; when that finds anything, its halves are read, and so on.
 
 Usage: tidy.py BUILD_FOLDER [JOBS], in the folder of the project. The build folder must be configured with
 clang and without precompiled headers (the tidy preset): its compile_commands.json says how a file is
@@ -87,16 +87,20 @@ def run_tidy(build, source):
     return run.returncode, run.stdout.strip() or run.stderr.strip()
 
 
+def included_as(number, source):
+    """Every fuzz target has the one function that libFuzzer calls."""
+    name = "LLVMFuzzerTestOneInput"
+    return f'#define {name} {name}{number}\n#include "{os.path.abspath(source)}"\n#undef {name}\n'
+
+
 def is_clean_as_one(work):
     """Whether the files of `work`, included one after the other, give no finding. Names of theirs may clash
     then, and so False says nothing."""
-    if len(work) == 1:
-        return False
     words = shlex.split(work[0].command)
     flags = [word for at, word in enumerate(words) if at > 0 and word not in ("-c", "-o") and words[at - 1] not in ("-c", "-o")]
     checks = checks_of(work[0].source) + ",-bugprone-suspicious-include"
     with tempfile.NamedTemporaryFile("w", suffix=".cpp") as whole:
-        whole.writelines(f'#include "{os.path.abspath(each.source)}"\n' for each in work)
+        whole.writelines(included_as(number, each.source) for number, each in enumerate(work))
         whole.flush()
         run = subprocess.run(
             [TIDY, "--quiet", f"--config-file={os.path.abspath('.clang-tidy')}", checks, whole.name, "--", *flags],
@@ -107,9 +111,12 @@ def is_clean_as_one(work):
 
 def read_group(build, work):
     """[(work, status, text)]"""
+    if len(work) == 1:
+        return [(work[0], *run_tidy(build, work[0].source))]
     if is_clean_as_one(work):
         return [(each, 0, "") for each in work]
-    return [(each, *run_tidy(build, each.source)) for each in work]
+    half = len(work) // 2  # apart, names that clash may not
+    return read_group(build, work[:half]) + read_group(build, work[half:])
 
 
 def groups(todo):

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "app/command_words.hpp"
-
 #include "base/text.hpp"
 
 namespace asb {
@@ -13,7 +12,7 @@ const char* const kToolVersion = ASB_VERSION;
 
 namespace {
 
-Status take_backup_type(Words& words) {
+Status take_backup(const CLI::App& /*app*/, Words& words) {
     if (!words.backup_type.empty() && !words.backup_type_word.empty() &&
         words.backup_type != words.backup_type_word)
         return fail(Code::usage, "backup is told two types: {} and {}", words.backup_type_word,
@@ -132,6 +131,7 @@ Status take_sets(Words& words, const std::vector<const Option*>& options) {
         settings[name] = text.substr(equals + 1);
     }
     if (!words.backup_dir.empty()) settings["BACKUP_DIR"] = words.backup_dir;
+    if (!words.repository.empty()) settings["REPOSITORY"] = words.repository;
     if (!words.jobs.empty()) settings["BACKUP_JOBS"] = words.jobs;
     if (words.allow_inconsistent) settings["MONGODB_ALLOW_INCONSISTENT"] = "true";
     return {};
@@ -144,49 +144,93 @@ ProgressStyle progress_style(const Words& words) {
     return ProgressStyle::automatic;
 }
 
-Status take_verb(const CLI::App& app, Words& words, const std::vector<const Option*>& options) {
-    auto& invocation = words.invocation;
-    invocation.progress = progress_style(words);
-    ASB_CHECK(take_sets(words, options));
-    if (app.got_subcommand("backup")) {
-        invocation.verb = Verb::backup;
-        return take_backup_type(words);
-    }
-    if (app.got_subcommand("restore")) {
-        invocation.verb = Verb::restore;
-        return take_restore(app, words);
-    }
-    if (app.got_subcommand("stream")) {
-        invocation.verb = Verb::stream;
-        if (invocation.stream.status && invocation.stream.drop_slot)
-            return fail(Code::usage, "--status and --drop-slot are two questions; ask one");
-    }
-    if (app.got_subcommand("list")) invocation.verb = Verb::list;
-    if (app.got_subcommand("verify")) invocation.verb = Verb::verify;
-    if (app.got_subcommand("explain")) {
-        invocation.verb = Verb::explain;
-        if (invocation.explain.empty())
-            return with_hint(fail(Code::usage, "explain needs to know where to"),
-                             "as in explain 2024-01-15T14:30:00Z, or explain latest");
-    }
-    if (app.got_subcommand("fetch-wal")) {
-        invocation.verb = Verb::fetch_wal;
-        const bool fetches = !invocation.fetch.end && !invocation.fetch.probe;
-        if (fetches == (invocation.fetch.name.empty() || invocation.fetch.path.empty()))
-            return fail(Code::usage, "fetch-wal needs NAME and PATH, or --end, or --probe");
-    }
-    if (app.got_subcommand("check")) invocation.verb = Verb::check;
-    if (app.got_subcommand("config"))
-        invocation.verb = app.get_subcommand("config")->got_subcommand("reference")
-                              ? Verb::config_reference
-                              : Verb::config_show;
+Status take_stream(const CLI::App& /*app*/, Words& words) {
+    if (words.invocation.stream.status && words.invocation.stream.drop_slot)
+        return fail(Code::usage, "--status and --drop-slot are two questions; ask one");
     return {};
+}
+
+Status take_verify(const CLI::App& /*app*/, Words& words) {
+    if (words.invocation.verify_chain && words.invocation.verify_shallow)
+        return fail(Code::usage, "--chain reads everything, --shallow nothing; use one");
+    return {};
+}
+
+Status take_explain(const CLI::App& /*app*/, Words& words) {
+    if (!words.invocation.explain.empty()) return {};
+    return with_hint(fail(Code::usage, "explain needs to know where to"),
+                     "as in explain 2024-01-15T14:30:00Z, or explain latest");
+}
+
+Status take_fetch_wal(const CLI::App& /*app*/, Words& words) {
+    const auto& fetch = words.invocation.fetch;
+    const bool fetches = !fetch.end && !fetch.probe;
+    if (fetches != (fetch.name.empty() || fetch.path.empty())) return {};
+    return fail(Code::usage, "fetch-wal needs NAME and PATH, or --end, or --probe");
+}
+
+Status take_hold(const CLI::App& app, Words& words) {
+    using Action = HoldRequest::Action;
+    const auto& verb = *app.get_subcommand("hold");
+    auto& action = words.invocation.hold.action;
+    if (verb.got_subcommand("add")) action = Action::add;
+    if (verb.got_subcommand("remove")) action = Action::remove;
+    return {};
+}
+
+Status take_config(const CLI::App& app, Words& words) {
+    if (app.get_subcommand("config")->got_subcommand("reference"))
+        words.invocation.verb = Verb::config_reference;
+    return {};
+}
+
+// What the words of a verb mean together; null: nothing more than each alone.
+struct VerbWords {
+    const char* name;
+    Verb verb;
+    Status (*take)(const CLI::App& app, Words& words);
+};
+
+constexpr std::array kVerbs = {VerbWords{"backup", Verb::backup, take_backup},
+                               VerbWords{"restore", Verb::restore, take_restore},
+                               VerbWords{"list", Verb::list, nullptr},
+                               VerbWords{"verify", Verb::verify, take_verify},
+                               VerbWords{"explain", Verb::explain, take_explain},
+                               VerbWords{"stream", Verb::stream, take_stream},
+                               VerbWords{"fetch-wal", Verb::fetch_wal, take_fetch_wal},
+                               VerbWords{"sync", Verb::sync, nullptr},
+                               VerbWords{"expire", Verb::expire, nullptr},
+                               VerbWords{"hold", Verb::hold, take_hold},
+                               VerbWords{"check", Verb::check, nullptr},
+                               VerbWords{"config", Verb::config_show, take_config}};
+
+// What goes to every destination cannot be told to look at one.
+Status check_repository(const Words& words) {
+    constexpr std::array kForAll = {Verb::backup, Verb::stream, Verb::sync, Verb::check};
+    const auto verb = words.invocation.verb;
+    if (!words.invocation.settings.contains("REPOSITORY") ||
+        std::ranges::find(kForAll, verb) == kForAll.end())
+        return {};
+    return with_hint(fail(Code::usage, "REPOSITORY is for verbs that work with one repository"),
+                     "backup, stream, sync and check take BACKUP_DIR, S3_BUCKET and GCS_BUCKET; "
+                     "--set clears one, as in --set S3_BUCKET=");
+}
+
+Status take_verb(const CLI::App& app, Words& words, const std::vector<const Option*>& options) {
+    words.invocation.progress = progress_style(words);
+    ASB_CHECK(take_sets(words, options));
+    const auto said = std::ranges::find_if(
+        kVerbs, [&](const VerbWords& verb) { return app.got_subcommand(verb.name); });
+    ASB_ASSERT(said != kVerbs.end());
+    words.invocation.verb = said->verb;
+    ASB_CHECK(check_repository(words));
+    return said->take == nullptr ? Status() : said->take(app, words);
 }
 
 // Verbs of the product that come with later versions: named, so that nobody takes them for typing
 // errors.
-constexpr std::array<std::string_view, 9> kLaterVerbs = {
-    "dr", "schedule", "expire", "keys", "drill", "notify", "audit", "report", "completion"};
+constexpr std::array<std::string_view, 8> kLaterVerbs = {
+    "dr", "schedule", "keys", "drill", "notify", "audit", "report", "completion"};
 
 bool is_later_verb(std::string_view word) {
     return std::ranges::find(kLaterVerbs, word) != kLaterVerbs.end();

@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "ops/backup.hpp"
+#include "ops/expire.hpp"
 #include "ops/fetch_wal.hpp"
+#include "ops/hold.hpp"
 #include "ops/restore.hpp"
 #include "ops/stream.hpp"
+#include "ops/sync.hpp"
 #include "repo/recovery_target.hpp"
 
 namespace asb {
@@ -23,7 +26,10 @@ enum class Verb {
     config_show,
     config_reference,
     fetch_wal,
-    stream
+    stream,
+    expire,
+    hold,
+    sync
 };
 
 enum class ProgressStyle { automatic, plain, json, none };
@@ -39,8 +45,12 @@ struct Invocation {
     BackupRequest backup;
     RestoreOptions restore;
     StreamRequest stream;
+    ExpireRequest expire;
+    HoldRequest hold;
+    SyncRequest sync;
     std::string verify_reference;
     bool verify_chain = false;
+    bool verify_shallow = false;
     TargetWords explain;
     std::string explain_from;
     FetchOptions fetch;

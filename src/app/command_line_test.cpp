@@ -127,6 +127,20 @@ TEST(CommandLine, TakesSettingsButNoSecrets) {
     expect_usage({"list", "--set", "NOTHING=x"}, "is not NAME=VALUE of a setting");
 }
 
+TEST(CommandLine, ARepositoryIsForVerbsThatWorkWithOne) {
+    for (const auto& words : std::vector<std::vector<const char*>>{{"list"},
+                                                                   {"verify", "x"},
+                                                                   {"restore", "-f", "x"},
+                                                                   {"explain", "latest"},
+                                                                   {"expire"}}) {
+        auto chosen = words;
+        chosen.insert(chosen.end(), {"--repository", "s3://b/p"});
+        EXPECT_EQ(good(chosen).settings.at("REPOSITORY"), "s3://b/p");
+    }
+    for (const char* verb : {"backup", "stream", "sync", "check"})
+        expect_usage({verb, "--set", "REPOSITORY=s3://b/p"}, "verbs that work with one repository");
+}
+
 TEST(CommandLine, UnknownWordsAreNamed) {
     expect_usage({"explode"}, "there is no verb 'explode'");
     expect_usage({"bakcup"}, "did you mean 'backup'?");
@@ -136,7 +150,8 @@ TEST(CommandLine, UnknownWordsAreNamed) {
 }
 
 TEST(CommandLine, EveryVerbHasHelpWithAnExample) {
-    for (const char* verb : {"backup", "restore", "list", "verify", "check", "config"}) {
+    for (const char* verb : {"backup", "restore", "list", "verify", "explain", "stream", "sync",
+                             "expire", "hold", "check", "config"}) {
         const auto parsed = parse({verb, "--help"});
         EXPECT_EQ(parsed.exit_status, 0);
         EXPECT_THAT(parsed.text, HasSubstr("Example:\n  auth-service-backup ")) << verb;

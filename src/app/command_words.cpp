@@ -25,6 +25,14 @@ CLI::App* add_verb(CLI::App& app, Words& words, const std::string& name, const s
     return verb;
 }
 
+// Of verbs that read one repository, or act on one alone.
+void add_repository(CLI::App& verb, Words& words) {
+    verb.add_option("--repository", words.repository,
+                    "this repository alone (REPOSITORY): a folder, s3://BUCKET/PREFIX or "
+                    "gs://BUCKET/PREFIX")
+        ->type_name("PLACE");
+}
+
 void add_backup(CLI::App& app, Words& words) {
     auto* verb =
         add_verb(app, words, "backup", "take one backup", "auth-service-backup backup --type full");
@@ -70,6 +78,7 @@ void add_restore(CLI::App& app, Words& words) {
                           "  auth-service-backup restore --resume --staging /srv/prepared");
     verb->add_option("--backup-file,-f", restore.backup, "the backup: a path, a name, or latest")
         ->type_name("FILE");
+    add_repository(*verb, words);
     add_target(*verb, restore.target);
     verb->add_option("--from-mongodump", restore.from_mongodump,
                      "instead of a backup: a folder or an --archive file of mongodump's")
@@ -122,6 +131,7 @@ void add_explain(CLI::App& app, Words& words) {
                           "can we get back to then? from what, or why not and which instants are "
                           "nearest; touches nothing, needs no key",
                           "auth-service-backup explain 2024-01-15T14:30:00+01:00");
+    add_repository(*verb, words);
     verb->add_option("--backup-file,-f", words.invocation.explain_from,
                      "from this full backup, or of the log of this incremental one")
         ->type_name("NAME");
@@ -176,21 +186,71 @@ void add_stream(CLI::App& app, Words& words) {
                    "take away the replication slot that keeps the server's log for the stream");
 }
 
+void add_sync(CLI::App& app, Words& words) {
+    auto* verb = add_verb(app, words, "sync",
+                          "copy what one destination lacks and another has, without the database "
+                          "and without a key; docs/stores.md",
+                          "auth-service-backup sync --dry-run");
+    verb->add_flag("--dry-run", words.invocation.sync.dry_run,
+                   "say what would be copied, write nothing");
+    verb->add_flag(
+        "--repair", words.invocation.sync.repair,
+        "read everything everywhere, and write anew what is damaged in one destination and "
+        "whole in another");
+}
+
+void add_retention(CLI::App& app, Words& words) {
+    auto* expire = add_verb(app, words, "expire",
+                            "remove old backups by the policy of RETENTION_*, everywhere; "
+                            "docs/retention.md",
+                            "auth-service-backup expire --dry-run --set RETENTION_DAYS=30");
+    expire->add_flag("--dry-run", words.invocation.expire.dry_run,
+                     "print what would be kept and removed, and why; remove nothing");
+    expire
+        ->add_option("--accept-missing", words.invocation.expire.accept_missing,
+                     "backups that are missing from the list were taken away on purpose; this "
+                     "is why, and goes into a record that stays")
+        ->type_name("TEXT");
+    auto& request = words.invocation.hold;
+    auto* hold = add_verb(app, words, "hold", "keep a backup whatever the policy says",
+                          "auth-service-backup hold add latest --reason 'case 4711' --owner legal");
+    hold->require_subcommand(1);
+    auto* add = add_verb(*hold, words, "add", "hold a backup, in every destination that has it",
+                         "auth-service-backup hold add latest --reason 'case 4711' --owner legal "
+                         "--until 2027-12-31T00:00:00Z");
+    add->add_option("backup", request.backup, "its name, or latest")->required()->type_name("NAME");
+    add->add_option("--reason", request.reason, "why")->required()->type_name("TEXT");
+    add->add_option("--owner", request.owner, "who answers for it")->required()->type_name("TEXT");
+    add->add_option("--until", request.until,
+                    "when it ends by itself (RFC 3339, with a zone); else it is to be lifted")
+        ->type_name("TIME");
+    auto* remove = add_verb(*hold, words, "remove", "lift a hold, in every destination",
+                            "auth-service-backup hold remove 0123456789abcdef0123456789abcdef");
+    remove->add_option("id", request.id, "as hold list shows it")->required()->type_name("ID");
+    auto* list = add_verb(*hold, words, "list", "all holds", "auth-service-backup hold list");
+    for (auto* verb : {expire, add, remove, list}) add_repository(*verb, words);
+}
+
 void add_others(CLI::App& app, Words& words) {
     auto* list = add_verb(app, words, "list", "list all backups, or what is inside one",
                           "auth-service-backup list --contents latest");
+    add_repository(*list, words);
     list->add_option("--contents", words.invocation.contents_reference,
                      "what this backup holds, as --only names it: a path, a name, or latest")
         ->type_name("FILE");
     auto* verify =
         add_verb(app, words, "verify", "prove that a backup would come back, to the last byte",
                  "auth-service-backup verify latest");
+    add_repository(*verify, words);
     verify->add_option("file", words.invocation.verify_reference, "a path, a name, or latest")
         ->required()
         ->type_name("FILE");
     verify->add_flag("--chain", words.invocation.verify_chain,
                      "all that it goes back to as well, and the log between: from the full backup "
                      "to this one (or, of a full backup, to the end of what is kept)");
+    verify->add_flag("--shallow", words.invocation.verify_shallow,
+                     "download nothing of the body: its presence, its length, and its digests "
+                     "where the store tells them");
     add_verb(app, words, "check", "every precondition of a backup, each failure with its fix",
              "auth-service-backup check")
         ->alias("doctor");
@@ -213,6 +273,8 @@ void add_verbs(CLI::App& app, Words& words) {
     add_explain(app, words);
     add_fetch_wal(app, words);
     add_stream(app, words);
+    add_sync(app, words);
+    add_retention(app, words);
     add_others(app, words);
 }
 

@@ -24,6 +24,7 @@ struct Words {
     std::vector<std::string> sets;
     bool allow_inconsistent = false;
     std::string backup_dir;
+    std::string repository;
     std::string jobs;
     std::string progress = "auto";
 };

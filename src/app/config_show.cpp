@@ -26,11 +26,10 @@ Report show_configuration(const Configuration& configuration) {
             fmt::format("{:<26} {:<32} {}\n", name, shown.empty() ? "-" : shown, value.origin);
         report.document["settings"][name] = {{"value", shown}, {"origin", value.origin}};
     }
-    for (const auto* notes : {&configuration.refused, &configuration.warnings})
-        for (const auto& note : *notes) {
-            report.text += fmt::format("note: {}\n", note);
-            report.document["notes"].push_back(note);
-        }
+    for (const auto& note : configuration.warnings) {
+        report.text += fmt::format("note: {}\n", note);
+        report.document["notes"].push_back(note);
+    }
     return report;
 }
 

@@ -137,12 +137,9 @@ void note_later_settings(const std::vector<Lookup>& lookups, Configuration& conf
         for (const auto& lookup : lookups) {
             const auto given = lookup(std::string(later.name));
             if (!given || given->text.empty() || given->text == "false") continue;
-            const auto sentence =
+            configuration.warnings.push_back(
                 fmt::format("{} is set ({}), but this version does not have {} yet", later.name,
-                            given->origin, later.what);
-            (later.weight == LaterSetting::Weight::refuse ? configuration.refused
-                                                          : configuration.warnings)
-                .push_back(sentence);
+                            given->origin, later.what));
             break;
         }
     }

@@ -32,9 +32,7 @@ struct ConfigurationSources {
 struct Configuration {
     Settings settings;
     std::string config_path;            // that was read; empty when there was none
-    std::vector<std::string> warnings;  // settings that this version does not obey
-    std::vector<std::string>
-        refused;  // the same, where a backup must be refused; each a whole sentence
+    std::vector<std::string> warnings;  // settings that this version does not obey, a sentence each
 };
 
 // The backup.conf that would be read: --config, BACKUP_CONFIG_FILE, beside the scripts,

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "ops/retention_settings.hpp"
 
 namespace asb {
 namespace {
@@ -19,10 +20,20 @@ constexpr std::array kProgramOptions = {
            .summary = "the database of the auth service, as a URL; MONGODB_URL, POSTGRES_URL or "
                       "POSTGRESQL_URL stand in when it is empty",
            .secret = true},
-    Option{.name = "BACKUP_DIR",
-           .kind = OptionKind::path,
-           .default_value = "/var/backups/auth-service",
-           .summary = "the folder of the repository"},
+    Option{.name = "REQUIRED_DESTINATIONS",
+           .default_value = "all",
+           .summary = "how many of BACKUP_DIR, S3_BUCKET and GCS_BUCKET must have a backup for it "
+                      "to count as done: `all`, `any` or a number"},
+    Option{.name = "SLOW_DESTINATION_SECONDS",
+           .kind = OptionKind::number,
+           .default_value = "600",
+           .summary = "backup: how long in all a destination that is not required may hold up the "
+                      "others before it is left out; 1 to 86400"},
+    Option{.name = "REPOSITORY",
+           .default_value = "",
+           .summary = "the one repository that list, verify, restore, explain, hold and expire "
+                      "work with: a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; empty: all "
+                      "that are configured and can be reached"},
     Option{.name = "COMPRESSION_ENABLED",
            .kind = OptionKind::boolean,
            .default_value = "true",
@@ -59,22 +70,9 @@ constexpr std::array kProgramOptions = {
 };
 
 constexpr std::array kLaterSettings = {
-    LaterSetting{"S3_BUCKET", LaterSetting::Weight::refuse, "copies to S3"},
-    LaterSetting{"GCS_BUCKET", LaterSetting::Weight::refuse, "copies to Google Cloud Storage"},
     LaterSetting{"DR_ENABLED", LaterSetting::Weight::warn, "disaster recovery"},
     LaterSetting{"DR_REGION", LaterSetting::Weight::quiet, "disaster recovery"},
     LaterSetting{"PRIMARY_REGION", LaterSetting::Weight::quiet, "disaster recovery"},
-    LaterSetting{"RETENTION_DAYS", LaterSetting::Weight::warn, "the removal of old backups"},
-    LaterSetting{"AWS_ACCESS_KEY_ID", LaterSetting::Weight::quiet, "copies to S3"},
-    LaterSetting{"AWS_SECRET_ACCESS_KEY", LaterSetting::Weight::quiet, "copies to S3"},
-    LaterSetting{"AWS_REGION", LaterSetting::Weight::quiet, "copies to S3"},
-    LaterSetting{"S3_ENDPOINT_URL", LaterSetting::Weight::quiet, "copies to S3"},
-    LaterSetting{"S3_STORAGE_CLASS", LaterSetting::Weight::quiet, "copies to S3"},
-    LaterSetting{"S3_SERVER_SIDE_ENCRYPTION", LaterSetting::Weight::quiet, "copies to S3"},
-    LaterSetting{"GOOGLE_APPLICATION_CREDENTIALS", LaterSetting::Weight::quiet,
-                 "copies to Google Cloud Storage"},
-    LaterSetting{"STORAGE_EMULATOR_HOST", LaterSetting::Weight::quiet,
-                 "copies to Google Cloud Storage"},
     LaterSetting{"NOTIFICATION_ENABLED", LaterSetting::Weight::warn, "notifications"},
     LaterSetting{"WEBHOOK_URL", LaterSetting::Weight::warn, "notifications"},
     LaterSetting{"EMAIL_TO", LaterSetting::Weight::quiet, "notifications"},
@@ -108,8 +106,6 @@ std::string_view kind_name(OptionKind kind) {
 
 std::string_view weight_name(LaterSetting::Weight weight) {
     switch (weight) {
-        case LaterSetting::Weight::refuse:
-            return "a backup is refused (exit 2)";
         case LaterSetting::Weight::warn:
             return "a warning";
         case LaterSetting::Weight::quiet:
@@ -136,6 +132,9 @@ std::vector<const Option*> all_options(const Drivers& drivers) {
         for (const auto& row : rows) options.push_back(&row);
     };
     add(kProgramOptions);
+    for (const auto* driver : drivers.stores) add(driver->options);
+    add(drivers.store_options);
+    add(retention_options());
     for (const auto* driver : drivers.keys) add(driver->options);
     for (const auto* driver : drivers.engines) add(driver->options);
     return options;

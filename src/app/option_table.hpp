@@ -16,13 +16,12 @@ std::vector<const Option*> all_options(const Drivers& drivers);
 // A name that the product has but this version does not yet obey.
 struct LaterSetting {
     enum class Weight {
-        refuse,  // a run that ignored it would do something else than was asked for: an error
-        warn,    // a run does what was asked for, only without this
-        quiet,   // says nothing by itself: another setting turns the feature on
+        warn,   // a run does what was asked for, only without this
+        quiet,  // says nothing by itself: another setting turns the feature on
     };
     std::string_view name;
     Weight weight = Weight::warn;
-    std::string_view what;  // "copies to S3"
+    std::string_view what;  // "notifications"
 };
 std::span<const LaterSetting> later_settings();
 

@@ -96,6 +96,8 @@ Error usage_error(std::string_view text) {
 std::string log_name(const Invocation& invocation) {
     if (invocation.verb == Verb::backup && !invocation.backup.dry_run) return "backup.log";
     if (invocation.verb == Verb::restore && !invocation.restore.dry_run) return "restore.log";
+    if (invocation.verb == Verb::sync && !invocation.sync.dry_run) return "backup.log";
+    if (invocation.verb == Verb::expire && !invocation.expire.dry_run) return "backup.log";
     if (invocation.verb == Verb::verify) return "restore.log";
     if (invocation.verb == Verb::stream && !invocation.stream.status) return "stream.log";
     return {};
@@ -114,9 +116,6 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
                         const OpsContext& context) {
     switch (invocation.verb) {
         case Verb::backup:
-            if (!configuration.refused.empty())
-                return with_hint(fail(Code::usage, "{}", configuration.refused.front()),
-                                 "unset it, or use a version that has it");
             for (const auto& warning : configuration.warnings) context.log.warning("{}", warning);
             return run_backup(context, invocation.backup);
         case Verb::stream:
@@ -133,11 +132,19 @@ Result<Report> run_verb(const Invocation& invocation, const Configuration& confi
                        ? list_backups(context)
                        : list_contents(context, invocation.contents_reference);
         case Verb::verify:
+            if (invocation.verify_shallow)
+                return verify_shallow(context, invocation.verify_reference);
             return invocation.verify_chain ? verify_chain(context, invocation.verify_reference)
                                            : verify_backup(context, invocation.verify_reference);
         case Verb::explain:
             return explain_target(context,
                                   {.words = invocation.explain, .backup = invocation.explain_from});
+        case Verb::sync:
+            return run_sync(context, invocation.sync);
+        case Verb::expire:
+            return run_expire(context, invocation.expire);
+        case Verb::hold:
+            return run_hold(context, invocation.hold);
         case Verb::check:
             return run_check(context);
         case Verb::config_show:

@@ -17,6 +17,9 @@ class StopToken {
     StopToken();  // a token that nobody has asked to stop yet
     void request() const noexcept;
     [[nodiscard]] bool requested() const noexcept;
+    // A token of its own that counts as asked to stop as soon as this one is; never the other way
+    // round. For a part of a run that may be given up alone.
+    [[nodiscard]] StopToken linked() const;
     // Readable as soon as a stop was requested; never read from it. Lives as long as any copy.
     [[nodiscard]] int poll_fd() const noexcept;
     // An `interrupted` error once a stop was requested.
@@ -26,6 +29,7 @@ class StopToken {
 
   private:
     struct State;
+    explicit StopToken(std::shared_ptr<State> state);
     std::shared_ptr<State> state_;
 };
 

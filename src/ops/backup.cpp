@@ -2,10 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "codec/gzip.hpp"
 #include "codec/segment.hpp"
 #include "ops/backup_sources.hpp"
+#include "ops/destinations.hpp"
+#include "ops/expire.hpp"
+#include "ops/little_memory.hpp"
+#include "ops/retention_settings.hpp"
 #include "repo/names.hpp"
 #include "repo/repository.hpp"
 
@@ -42,14 +48,9 @@ std::string hostname() {
     return printable(name.data());
 }
 
-Status check_space(const OpsContext& context, std::optional<std::uint64_t> free,
-                   std::uint64_t expected, const std::string& place) {
-    const auto needed =
-        (compressed(context) ? expected / kSureCompression : expected) + kSpareBytes;
-    if (!free || *free >= needed) return {};
-    return with_hint(fail(Code::space, "{} has {} free; this backup needs at least {}", place,
-                          human_bytes(*free), human_bytes(needed)),
-                     "free some space there, or set BACKUP_DIR to a larger disk");
+std::uint64_t needed_bytes(const OpsContext& context, const BackupSources& sources) {
+    const auto expected = expected_bytes(sources);
+    return (compressed(context) ? expected / kSureCompression : expected) + kSpareBytes;
 }
 
 // What the byte path holds at most: plain and stored blocks for each thread and two more, and three
@@ -74,18 +75,48 @@ void add_promotion(const BackupSources& sources, Report& report) {
     report.document["promoted_because"] = printable(sources.promoted_because);
 }
 
-Result<Report> plan(const OpsContext& context, const BackupSources& sources, const Place& place,
-                    bool encrypted) {
-    ASB_TRY(const auto reader, place.driver->open_reader(place.location));
-    ASB_TRY(const auto room, place.driver->check_writable(place.location));
-    const auto expected = expected_bytes(sources);
-    ASB_CHECK(check_space(context, room, expected, reader->place()));
+// What there would be to say of each destination; one that could not be written ends the plan, as
+// long as all are required.
+Status plan_destinations(const OpsContext& context, const std::vector<Destination>& destinations,
+                         std::uint64_t needed, Report& report) {
+    ASB_TRY(const auto required, required_destinations(context.settings, destinations.size()));
+    std::size_t good = 0;
+    std::optional<Error> first;
+    for (const auto& destination : destinations) {
+        auto room = destination.failed ? Result<std::optional<std::uint64_t>>(*destination.failed)
+                                       : check_room(context, destination, needed);
+        Json line = {{"place", destination.name}, {"ok", room.ok()}};
+        if (room.ok()) {
+            ++good;
+            if (*room)
+                report.text +=
+                    fmt::format("  {} free in {}\n", human_bytes(**room), destination.name);
+        } else {
+            report.text += fmt::format("  NOT to {}: {}\n", destination.name, room.error().fact);
+            line["error"] = room.error().fact;
+            if (!first) first = room.error();
+        }
+        report.document["destinations"].push_back(std::move(line));
+    }
+    return good >= required ? Status() : Status(*first);
+}
+
+std::string names_of(const std::vector<Destination>& destinations) {
+    std::vector<std::string> names;
+    names.reserve(destinations.size());
+    for (const auto& destination : destinations) names.push_back(destination.name);
+    return join(names, ", ");
+}
+
+Result<Report> plan(const OpsContext& context, const BackupSources& sources,
+                    const std::vector<Destination>& destinations, bool encrypted) {
     Report report;
     report.text = fmt::format(
         "dry run: {} backup would be written to {} as {}NAME{}\n",
         sources.type == BackupType::incremental ? "an incremental"
                                                 : fmt::format("a {}", to_text(sources.type)),
-        reader->place(), kNamePrefix, body_suffix(compressed(context), encrypted));
+        names_of(destinations), kNamePrefix, body_suffix(compressed(context), encrypted));
+    const auto expected = expected_bytes(sources);
     Json steps = Json::array();
     for (const auto& source : sources.open)
         for (const auto& line : source.session->plan()) {
@@ -93,24 +124,16 @@ Result<Report> plan(const OpsContext& context, const BackupSources& sources, con
             steps.push_back(printable(line));
         }
     if (expected != 0) report.text += fmt::format("  about {} of data\n", human_bytes(expected));
-    if (room) report.text += fmt::format("  {} free in {}\n", human_bytes(*room), reader->place());
-    report.text += "everything that a run needs is there; nothing was written\n";
     report.document = {{"dry_run", true},
                        {"type", to_text(sources.type)},
-                       {"repository", reader->place()},
+                       {"repository", destinations.front().name},
+                       {"destinations", Json::array()},
                        {"expected_bytes", expected},
                        {"plan", steps}};
+    ASB_CHECK(plan_destinations(context, destinations, needed_bytes(context, sources), report));
+    report.text += "everything that a run needs is there; nothing was written\n";
     add_promotion(sources, report);
     return report;
-}
-
-void sweep(const OpsContext& context, const Stores& stores) {
-    const auto swept = sweep_leftovers(*stores.reader, *stores.eraser);
-    if (!swept)
-        context.log.warning("leftovers of an earlier run could not be removed: {}",
-                            swept.error().fact);
-    else if (*swept != 0)
-        context.log.info("removed {} leftovers of earlier runs that did not finish", *swept);
 }
 
 // Every source's entries, and what each has to say about itself.
@@ -142,10 +165,11 @@ struct Finished {
 };
 
 Result<Finished> write_backup(const OpsContext& context, const BackupSources& sources,
-                              const Stores& stores, std::optional<KeyProvider::Fresh> key) {
+                              WritableDestinations& destinations,
+                              std::optional<KeyProvider::Fresh> key) {
     Finished finished;
     ASB_TRY(auto pending,
-            PendingBackup::begin(*stores.reader, *stores.appender,
+            PendingBackup::begin(destinations.reader(), destinations.appender(),
                                  {.type = sources.type,
                                   .tool_version = context.tool_version,
                                   .hostname = hostname(),
@@ -182,6 +206,33 @@ void settle(const OpsContext& context, const BackupSources& sources) {
     }
 }
 
+using Outcomes = std::vector<WritableDestinations::Outcome>;
+
+const std::string& first_place(const Outcomes& outcomes) {
+    const auto found = std::ranges::find_if(outcomes, [](const auto& one) { return !one.failed; });
+    ASB_ASSERT(found != outcomes.end());
+    return found->place;
+}
+
+// Where the backup is, and what is missing where.
+void add_destinations(const Outcomes& outcomes, std::size_t required, Report& report) {
+    std::size_t good = 0;
+    for (const auto& one : outcomes) {
+        Json line = {{"place", one.place}, {"ok", !one.failed.has_value()}};
+        if (one.failed) {
+            line["error"] = one.failed->fact;
+            report.text += fmt::format("  NOT in {}: {}\n", one.place, printable(one.failed->fact));
+        } else {
+            ++good;
+            if (outcomes.size() > 1) report.text += fmt::format("  in {}\n", one.place);
+        }
+        report.document["destinations"].push_back(std::move(line));
+    }
+    if (good < outcomes.size())
+        report.text += "  auth-service-backup sync copies it there, once they can be reached\n";
+    if (good < required) report.outcome = Code::incomplete;
+}
+
 Report describe(const Finished& finished, const BackupSources& sources, const std::string& place,
                 std::chrono::milliseconds took) {
     const Manifest& manifest = finished.manifest;
@@ -203,6 +254,7 @@ Report describe(const Finished& finished, const BackupSources& sources, const st
                        {"entries", manifest.entry_count},
                        {"duration_ms", took.count()},
                        {"engines", manifest.engines},
+                       {"destinations", Json::array()},
                        {"incomplete", Json::array()},
                        {"warnings", Json::array()}};
     for (const auto& item : finished.incomplete)
@@ -215,41 +267,78 @@ Report describe(const Finished& finished, const BackupSources& sources, const st
     return report;
 }
 
+// The backup is good whatever becomes of the old ones; but nobody should learn a year later that
+// none was ever removed.
+void expire_old_ones(const OpsContext& context, Report& report) {
+    const auto policy = retention_policy(context.settings);
+    if (policy && !policy->any()) return;
+    const auto expired = run_expire(context, {.everywhere = true});
+    if (expired) report.document["retention"] = expired->document;
+    if (expired && !expired->outcome) return;
+    const auto why = expired ? std::string("not in every destination") : expired.error().fact;
+    report.text += fmt::format("  RETENTION FAILED: {}\n", printable(why));
+    if (!expired) {
+        report.document["retention"] = {{"error", printable(why)}};
+        context.log.error("{}", to_text(expired.error()));
+    }
+    report.outcome = Code::incomplete;
+}
+
 }  // namespace
 
 Result<Report> run_backup(const OpsContext& context, const BackupRequest& request) {
     const auto started = Clock::now();
     ASB_TRY(auto key, fresh_key(context));
-    ASB_TRY(const auto place, repository_place(context));
+    ASB_TRY(auto found, look_at_destinations(context));
+    ASB_TRY(const auto required, required_destinations(context.settings, found.size()));
+    // Each that is far away holds parts of its own.
+    if (found.size() > 1) keep_little_memory();
     const Promotion promotion{.allowed = !request.no_promote};
-    ASB_TRY(const auto reader, place.driver->open_reader(place.location));
-    ASB_TRY(auto sources, open_backup_sources(context, request.type, promotion, *reader));
-    if (request.dry_run) return plan(context, sources, place, key.has_value());
+    auto& reader =
+        *(request.type == BackupType::incremental ? newest_readable(found) : first_readable(found))
+             .reader;
+    ASB_TRY(auto sources, open_backup_sources(context, request.type, promotion, reader));
+    if (request.dry_run) return plan(context, sources, found, key.has_value());
 
-    ASB_TRY(const auto stores, open_stores(place));
-    sweep(context, stores);
-    ASB_TRY(const auto free, stores.appender->free_space());
-    ASB_CHECK(check_space(context, free, expected_bytes(sources), stores.reader->place()));
-    ASB_CHECK(ensure_recovery_note(*stores.reader, *stores.appender));
-    auto finished = write_backup(context, sources, stores, key);
+    ASB_TRY(const auto destinations,
+            WritableDestinations::open(context, std::move(found), needed_bytes(context, sources)));
+    destinations->sweep();
+    ASB_CHECK(destinations->ensure_notes());
+    auto finished = write_backup(context, sources, *destinations, key);
     if (!finished && !sources.gap().empty() && finished.error().code != Code::interrupted) {
-        ASB_TRY(sources, promote(context, sources, promotion, *stores.reader));
-        finished = write_backup(context, sources, stores, std::move(key));
+        ASB_TRY(sources, promote(context, sources, promotion, destinations->reader()));
+        finished = write_backup(context, sources, *destinations, std::move(key));
     }
     if (!finished) {
         // A failure between the body's publication and the manifest's leaves objects that nobody
         // will ever believe.
-        if (const auto swept = sweep_leftovers(*stores.reader, *stores.eraser); !swept)
-            context.log.warning("leftovers could not be removed: {}", swept.error().fact);
+        destinations->sweep();
         return finished.error();
     }
+    const auto outcomes = destinations->outcomes();
+    if (std::ranges::any_of(outcomes, [](const auto& one) { return one.failed.has_value(); }))
+        destinations->sweep();
+    for (const auto& one : outcomes)
+        if (one.failed)
+            context.log.warning("the backup is not in {}: {}", one.place, one.failed->fact);
+    if (const auto& parent = finished->manifest.parent)
+        for (const auto& place : destinations->lacking(manifest_key(parent->name)))
+            finished->warnings.push_back(
+                fmt::format("{} lacks {}, from which this backup goes on: is it mounted? "
+                            "auth-service-backup sync brings there what is missing",
+                            place, parent->name));
+    for (auto& warning : destinations->room_warnings())
+        finished->warnings.push_back(std::move(warning));
     for (const auto& warning : finished->warnings) context.log.warning("{}", warning);
     for (const auto& item : finished->incomplete) context.log.warning("not whole: {}", item);
     settle(context, sources);
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("backup {} is published: {} bytes stored, {} ms", finished->manifest.name,
                      finished->manifest.body_length, took.count());
-    return describe(*finished, sources, stores.reader->place(), took);
+    auto report = describe(*finished, sources, first_place(outcomes), took);
+    add_destinations(outcomes, required, report);
+    expire_old_ones(context, report);
+    return report;
 }
 
 }  // namespace asb

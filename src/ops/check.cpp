@@ -2,13 +2,21 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <set>
 #include <system_error>
 
 #include "base/text.hpp"
+#include "ops/destinations.hpp"
+#include "ops/known_head.hpp"
+#include "ops/opened.hpp"
 #include "ops/sources.hpp"
 #include "repo/catalog.hpp"
 #include "repo/log_tail.hpp"
+#include "repo/manifest_history.hpp"
+#include "repo/removal_record.hpp"
+#include "repo/repository.hpp"
 
 namespace asb {
 namespace {
@@ -41,47 +49,136 @@ CheckLine check_key(const OpsContext& context) {
                 fmt::format("set, provider {}", (*provider)->name()));
 }
 
-CheckLine check_writable(const Place& place) {
-    const auto room = place.driver->check_writable(place.location);
+CheckLine check_writable(const OpsContext& context, const Place& place) {
+    const auto room = place.check_writable(context);
     if (!room) return failed("repository", room.error());
+    if (const auto warning = place.room_warning(context); !warning.empty())
+        return line(Verdict::warn, "repository", warning, "auth-service-backup expire --dry-run");
     return line(Verdict::ok, "repository",
                 *room
                     ? fmt::format("{} can be written, {} free", place.location, human_bytes(**room))
                     : fmt::format("{} can be written", place.location));
 }
 
-CheckLine check_catalog(const OpsContext& context, const Place& place) {
-    const auto store = place.driver->open_reader(place.location);
-    if (!store) return failed("catalog", store.error());
-    const auto catalog = load_catalog(**store, job_count(context.settings));
-    if (!catalog) return failed("catalog", catalog.error());
+// What one destination holds.
+struct Held {
+    Place place;
+    std::string name;
+    std::unique_ptr<StoreReader> store;
+    Catalog catalog;
+    RemovalRecords removals;
+};
+
+Result<Held> look_into(const OpsContext& context, const Place& place) {
+    Held held{.place = place, .name = place.location, .store = {}, .catalog = {}, .removals = {}};
+    ASB_TRY(held.store, place.open_reader(context));
+    held.name = held.store->place();
+    ASB_TRY(held.catalog, load_catalog(*held.store, job_count(context.settings)));
+    ASB_TRY(held.removals, load_removal_records(*held.store));
+    return held;
+}
+
+CheckLine check_catalog(const Held& held, bool is_alone) {
     std::vector<std::string> damaged;
-    for (const auto& entry : catalog->entries)
+    for (const auto& entry : held.catalog.entries)
         if (entry.state == CatalogEntry::State::damaged) damaged.push_back(entry.name);
     if (!damaged.empty())
         return {.verdict = Verdict::fail,
                 .subject = "catalog",
                 .detail = fmt::format("{} of {} backups are damaged: {}", damaged.size(),
-                                      catalog->entries.size(), join(damaged, ", ")),
-                .fix = "restore --list says what is wrong with each; take a new full backup",
+                                      held.catalog.entries.size(), join(damaged, ", ")),
+                .fix = is_alone ? "restore --list says what is wrong with each; take a new full "
+                                  "backup"
+                                : "auth-service-backup sync --repair",
                 .code = Code::damaged};
-    if (catalog->latest() == nullptr)
-        return line(Verdict::warn, "catalog", "no backup yet", "backup.sh --type full");
+    if (held.catalog.latest() == nullptr)
+        return line(Verdict::warn, "catalog", "no backup yet",
+                    is_alone ? "backup.sh --type full"
+                             : "is it mounted? if it is new: auth-service-backup sync");
     return line(Verdict::ok, "catalog",
-                fmt::format("{}, the newest of {}", counted(catalog->entries.size(), "backup"),
-                            to_readable(catalog->latest()->manifest.started_at)));
+                fmt::format("{}, the newest of {}", counted(held.catalog.entries.size(), "backup"),
+                            to_readable(held.catalog.latest()->manifest.started_at)));
 }
 
-// Whether the next incremental backup or stream can go on where the repository ends.
-std::vector<CheckLine> check_log(const OpsContext& context, Engine& database) {
-    const auto look = [&]() -> Result<std::vector<LogTail>> {
-        ASB_TRY(const auto place, repository_place(context));
-        ASB_TRY(const auto store, place.driver->open_reader(place.location));
-        ASB_TRY(const auto catalog, load_catalog(*store, job_count(context.settings)));
-        return log_tails(*store, catalog, database.name());
-    };
-    const auto tails = look();
-    if (!tails) return {};  // told by the lines of the repository
+// Whether backups were taken away by somebody who is not this program.
+std::optional<CheckLine> check_history(const OpsContext& context, const Held& held) {
+    const auto found =
+        check_manifest_history(held.catalog, held.removals, known_head(context, held.name));
+    if (found.ok()) return std::nullopt;
+    return line(Verdict::warn, "history",
+                fmt::format("the list of backups in {} does not match its own history: {}",
+                            held.place.location, found.findings.front().text),
+                "retention stands still until then: docs/retention.md, what stops retention");
+}
+
+// Whether the key that is set opens the newest backup that has one.
+std::optional<CheckLine> check_key_opens(const OpsContext& context, const Held& held) {
+    if (!open_key_provider(context)) return std::nullopt;
+    const auto newest = open_newest_sealed(context, *held.store, held.catalog);
+    if (!newest || newest->opens.ok() || newest->opens.error().code != Code::wrong_key)
+        return std::nullopt;
+    return line(Verdict::warn, "encryption key",
+                fmt::format("it does not open {}, the newest backup in {}", newest->name,
+                            held.place.location),
+                "set the key that made it; with this one the next backup is a full one");
+}
+
+// Whether each destination has what any of them has, and what no policy removed.
+std::optional<CheckLine> check_copies(const std::vector<Held>& all) {
+    std::set<std::string_view> names;
+    for (const auto& held : all)
+        for (const auto& entry : held.catalog.entries) names.insert(entry.name);
+    for (const auto& held : all)
+        for (const auto& record : held.removals.records)
+            for (const auto& backup : record.backups) names.erase(backup.name);
+    std::vector<std::string> gaps;
+    for (const auto& held : all) {
+        const auto lacking = std::ranges::count_if(
+            names, [&](const auto& name) { return held.catalog.find(name) == nullptr; });
+        if (lacking != 0) gaps.push_back(fmt::format("{} lacks {}", held.name, lacking));
+    }
+    if (gaps.empty()) return std::nullopt;
+    return CheckLine{
+        .verdict = Verdict::fail,
+        .subject = "copies",
+        .detail = fmt::format("of {} {}", counted(names.size(), "backup"), join(gaps, ", ")),
+        .fix = "auth-service-backup sync",
+        .code = Code::incomplete};
+}
+
+// `all` gets what each destination that can be read holds.
+std::vector<CheckLine> check_repositories(const OpsContext& context, std::vector<Held>& all) {
+    const auto places = repository_places(context);
+    if (!places) return {failed("repository", places.error())};
+    std::vector<CheckLine> lines;
+    if (const auto required = required_destinations(context.settings, places->size()); !required)
+        lines.push_back(failed("destinations", required.error()));
+    for (const auto& place : *places) {
+        lines.push_back(check_writable(context, place));
+        auto held = look_into(context, place);
+        const bool is_alone = places->size() == 1;
+        lines.push_back(held ? check_catalog(*held, is_alone) : failed("catalog", held.error()));
+        if (!is_alone) lines.back().subject += " of " + place.location;
+        if (!held) continue;
+        if (auto history = check_history(context, *held)) lines.push_back(std::move(*history));
+        if (auto key = check_key_opens(context, *held)) lines.push_back(std::move(*key));
+        all.push_back(std::move(*held));
+    }
+    if (auto copies = check_copies(all)) lines.push_back(std::move(*copies));
+    return lines;
+}
+
+std::string_view newest_in(const Held& held) {
+    return held.catalog.entries.empty() ? std::string_view() : held.catalog.entries.back().name;
+}
+
+// Whether the next incremental backup or stream can go on where the newest repository ends.
+std::vector<CheckLine> check_log(const OpsContext& context, const std::vector<Held>& all,
+                                 Engine& database) {
+    const auto held = std::ranges::max_element(all, {}, newest_in);
+    if (held == all.end()) return {};  // told by the lines of the repositories
+    const auto tails = log_tails(*held->store, held->catalog, database.name());
+    if (!tails) return {};  // likewise
     return database.check_log(*tails, context.stop);
 }
 
@@ -99,15 +196,11 @@ void append(std::vector<CheckLine>& lines, std::vector<CheckLine> more) {
 
 std::vector<CheckLine> all_lines(const OpsContext& context) {
     std::vector<CheckLine> lines = {check_key(context)};
-    if (const auto place = repository_place(context)) {
-        lines.push_back(check_writable(*place));
-        lines.push_back(check_catalog(context, *place));
-    } else {
-        lines.push_back(failed("repository", place.error()));
-    }
+    std::vector<Held> all;
+    append(lines, check_repositories(context, all));
     if (const auto database = open_database_engine(context)) {
         append(lines, (*database)->check(context.stop));
-        append(lines, check_log(context, **database));
+        append(lines, check_log(context, all, **database));
     } else {
         lines.push_back(failed("database", database.error()));
     }
@@ -133,7 +226,8 @@ const char* word(Verdict verdict) {
 }  // namespace
 
 Result<Report> run_check(const OpsContext& context) {
-    const auto lines = all_lines(context);
+    const BriefContext brief(context);
+    const auto lines = all_lines(brief.get());
     ASB_CHECK(context.stop.check());
     Report report;
     report.document = {{"checks", Json::array()}};

@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/engine.hpp"
 #include "keys/key_provider.hpp"
@@ -13,11 +14,14 @@ namespace asb {
 
 struct Drivers {
     std::span<const StoreDriver* const> stores;
+    std::span<const Option> store_options;  // that several of them read
     std::span<const EngineDriver* const> engines;
     std::span<const KeyProviderDriver* const> keys;
 
     // The store of that scheme; "" is that of folders. Null: this program has none.
     [[nodiscard]] const StoreDriver* store(std::string_view scheme) const;
+    // Every option that this store reads.
+    [[nodiscard]] std::vector<const Option*> options_of(const StoreDriver& store) const;
     // Null: this program has no engine of that name.
     [[nodiscard]] const EngineDriver* engine(std::string_view name) const;
 };

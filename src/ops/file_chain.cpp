@@ -110,11 +110,13 @@ Result<ChainReading> choose_chain_reading(const OpsContext& context, const FileC
     return reading;
 }
 
-Status read_chain_into(const OpsContext& context, const FileChain& chain,
+Status read_chain_into(const OpsContext& context, const StoreReader& store, const FileChain& chain,
                        const ChainReading& reading, RestoreSession& session) {
     for (std::size_t i = 0; i < chain.size(); ++i) {
         if (i != 0) ASB_CHECK(session.begin_link());
-        ASB_CHECK(read_link(context, chain.at(i), reading.links[i], session));
+        const auto& link = chain.at(i);
+        if (auto read = read_link(context, link, reading.links[i], session); !read)
+            return damage_told(context, store, link.read.manifest.name, std::move(read.error()));
     }
     return {};
 }

@@ -40,7 +40,8 @@ Result<ChainReading> choose_chain_reading(const OpsContext& context, const FileC
                                           Part& part);
 
 // Pushes the entries of the whole chain into `session` (RestoreSession::begin_link between two).
-Status read_chain_into(const OpsContext& context, const FileChain& chain,
+// `store` is the one that has all of it, for errors.
+Status read_chain_into(const OpsContext& context, const StoreReader& store, const FileChain& chain,
                        const ChainReading& reading, RestoreSession& session);
 
 // The newest incremental backup in the chain of `base` that began at or before `time`, or, without

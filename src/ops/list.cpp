@@ -1,11 +1,13 @@
 #include "ops/list.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.hpp"
 #include "ops/chains.hpp"
 #include "ops/consistency.hpp"
-#include "ops/sources.hpp"
+#include "ops/destinations.hpp"
+#include "ops/known_manifests.hpp"
 #include "repo/catalog.hpp"
 
 namespace asb {
@@ -106,26 +108,118 @@ std::string table_of(const std::vector<ChainRow>& rows) {
     return text;
 }
 
+// What one repository holds.
+struct Held {
+    std::string place;
+    Catalog catalog;
+    LogHistory history;
+};
+
+Result<Held> load(const OpsContext& context, const Destination& destination) {
+    StoreReader& store = *destination.reader;
+    Held held{.place = store.place(), .catalog = {}, .history = {}};
+    ASB_TRY(held.catalog, load_known_catalog(context, destination.place, store));
+    ASB_TRY(held.history, load_log_history(store, held.catalog));
+    return held;
+}
+
+// Each backup once, as the first repository has it that has it whole.
+Catalog merged(const std::vector<Held>& all) {
+    std::map<std::string, CatalogEntry> entries;
+    for (const auto& held : all)
+        for (const auto& entry : held.catalog.entries) {
+            const auto [found, is_new] = entries.try_emplace(entry.name, entry);
+            if (!is_new && found->second.state != CatalogEntry::State::ok) found->second = entry;
+        }
+    Catalog catalog;
+    catalog.entries.reserve(entries.size());
+    for (auto& [name, entry] : entries) catalog.entries.push_back(std::move(entry));
+    return catalog;
+}
+
+bool has_whole(const Held& held, const std::string& name) {
+    const auto* entry = held.catalog.find(name);
+    return entry != nullptr && entry->state == CatalogEntry::State::ok;
+}
+
+Json places_of(const std::vector<Held>& all, const std::string& name) {
+    Json places = Json::array();
+    for (const auto& held : all)
+        if (has_whole(held, name)) places.push_back(held.place);
+    return places;
+}
+
+// "3 backups in PLACE", and which of the others' it lacks.
+std::string summary_of(const Held& held, const Catalog& catalog) {
+    constexpr std::size_t kNamedMax = 5;
+    std::vector<std::string> missing;
+    for (const auto& entry : catalog.entries)
+        if (!has_whole(held, entry.name)) missing.push_back(entry.name);
+    std::string text =
+        fmt::format("{} in {}", counted(held.catalog.entries.size(), "backup"), held.place);
+    if (missing.empty()) return text + "\n";
+    const auto count = missing.size();
+    missing.resize(std::min(count, kNamedMax));
+    return fmt::format("{}; NOT whole there: {}{}\n", text, join(missing, ", "),
+                       count > kNamedMax ? fmt::format(" and {} more", count - kNamedMax) : "");
+}
+
+// The reach of the first repository's chains, and of another's where it differs.
+std::string reach_of(const OpsContext& context, const std::vector<Held>& all) {
+    const auto first = chains_text(context, all.front().history);
+    std::string text = first;
+    for (std::size_t i = 1; i < all.size(); ++i)
+        if (const auto other = chains_text(context, all[i].history); other != first)
+            text += fmt::format("in {}:\n{}", all[i].place,
+                                other.empty() ? "  nothing can be reached\n" : other);
+    return text;
+}
+
+Report describe(const OpsContext& context, const std::vector<Held>& all) {
+    const auto catalog = merged(all);
+    Report report;
+    report.document = {{"repository", all.front().place},
+                       {"repositories", Json::array()},
+                       {"backups", Json::array()},
+                       {"chains", chains_json(context, all.front().history)}};
+    for (const auto& entry : catalog.entries) {
+        auto json = to_json(entry);
+        json["places"] = places_of(all, entry.name);
+        report.document["backups"].push_back(std::move(json));
+    }
+    if (!catalog.entries.empty()) report.text = table_of(chain_rows(catalog));
+    for (const auto& held : all) {
+        report.text += catalog.entries.empty() ? fmt::format("no backups in {}\n", held.place)
+                                               : summary_of(held, catalog);
+        report.document["repositories"].push_back(
+            {{"place", held.place}, {"chains", chains_json(context, held.history)}});
+    }
+    report.text += reach_of(context, all);
+    return report;
+}
+
 }  // namespace
 
 Result<Report> list_backups(const OpsContext& context) {
-    ASB_TRY(const auto place, repository_place(context));
-    ASB_TRY(const auto store, place.driver->open_reader(place.location));
-    ASB_TRY(const auto catalog, load_catalog(*store, job_count(context.settings)));
-
-    ASB_TRY(const auto history, load_log_history(*store, catalog));
-
-    Report report;
-    report.document = {{"repository", store->place()},
-                       {"backups", Json::array()},
-                       {"chains", chains_json(context, history)}};
-    for (const auto& entry : catalog.entries) report.document["backups"].push_back(to_json(entry));
-    report.text = catalog.entries.empty()
-                      ? fmt::format("no backups in {}\n", store->place())
-                      : table_of(chain_rows(catalog)) +
-                            fmt::format("{} in {}\n", counted(catalog.entries.size(), "backup"),
-                                        store->place());
-    report.text += chains_text(context, history);
+    ASB_TRY(auto places, look_at_repositories(context));
+    std::vector<Held> all;
+    for (auto& place : places) {
+        if (place.failed) continue;
+        auto held = load(context, place);
+        if (held)
+            all.push_back(std::move(*held));
+        else
+            place.failed = held.error();
+    }
+    if (all.empty()) return *places.front().failed;
+    auto report = describe(context, all);
+    for (const auto& place : places) {
+        if (!place.failed) continue;
+        report.text += fmt::format("NOT READ: {}: {}\n", place.name, printable(place.failed->fact));
+        report.document["repositories"].push_back(
+            {{"place", place.name}, {"error", printable(place.failed->fact)}});
+        report.outcome = Code::incomplete;
+    }
     return report;
 }
 

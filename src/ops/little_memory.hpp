@@ -1,5 +1,6 @@
 #pragma once
-// Why this exists: a process that runs for months beside others should hold only what it uses.
+// Why this exists: a process that runs for months beside others, or that holds parts for several
+// destinations at once, should hold only what it uses.
 
 namespace asb {
 

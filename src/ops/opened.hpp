@@ -4,6 +4,7 @@
 
 #include "ops/sources.hpp"
 #include "repo/archive_reader.hpp"
+#include "repo/catalog.hpp"
 
 namespace asb {
 
@@ -20,5 +21,20 @@ std::unique_ptr<KeyProvider> reading_key(const OpsContext& context);
 // `wrong_key` when the backup is encrypted and the key is missing, an example, or not the one;
 // before any download.
 Result<OpenedBackup> open_backup(const OpsContext& context, const std::string& reference);
+
+// The newest backup of `catalog` that is encrypted, and whether the settings' key opens it:
+// `wrong_key` when it does not. nullopt: there is none.
+struct NewestSealed {
+    std::string name;
+    Status opens;
+};
+std::optional<NewestSealed> open_newest_sealed(const OpsContext& context, StoreReader& store,
+                                               const Catalog& catalog);
+
+// What an operator reads when the backup `name` in `store` does not verify: which one it is, where,
+// and what mends it, for which the other repositories of the settings are asked once. Only of
+// `damaged`; other errors as they are.
+Error damage_told(const OpsContext& context, const StoreReader& store, const std::string& name,
+                  Error error);
 
 }  // namespace asb

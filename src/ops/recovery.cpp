@@ -177,6 +177,7 @@ Status name_first_out(const OpsContext& context, ResolvedRecovery& resolved, Log
     ASB_CHECK(add_keys(context, resolved, backups_of(source.spans), source.spans));
     source.head.facts = resolved.source.head.facts;
     source.repository = resolved.source.repository;
+    source.store_settings = resolved.source.store_settings;
     source.keys = resolved.source.keys;
     source.log_key = resolved.source.log_key;
     ASB_TRY(const auto reader, RecoveryReader::open(source, context.drivers, context.stop));
@@ -245,6 +246,8 @@ Status take_plan(const OpsContext& context, RecoveryPlan plan, const Catalog& ca
     resolved.source.head.facts =
         resolved.base_facts.value(resolved.source.head.engine, Json(Json::object()));
     resolved.source.repository = resolved.place.location;
+    resolved.source.store_settings =
+        store_settings(context.drivers, *resolved.place.driver, context.settings);
     return search(context, resolved);
 }
 
@@ -274,22 +277,25 @@ Result<bool> needs_recovery(const OpsContext& context, const RecoveryWish& wish)
     if (!wish.words.empty()) return true;
     if (wish.backup.empty()) return false;
     ASB_TRY(const auto resolved, resolve_backup(context, wish.backup));
-    ASB_TRY(const auto store, resolved.place.driver->open_reader(resolved.place.location));
+    ASB_TRY(const auto store, resolved.place.open_reader(context));
     auto text = store->get(manifest_key(resolved.name), kManifestBytesMax);
     if (!text) return false;  // whoever opens the backup says what is wrong
     const auto read = parse_manifest(*text, resolved.name);
     return read && read->manifest.type == BackupType::incremental;
 }
 
-Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) {
+namespace {
+
+Result<std::vector<Place>> places_of(const OpsContext& context, const RecoveryWish& wish) {
+    if (wish.backup.empty() || wish.backup == "latest") return readable_places(context);
+    ASB_TRY(const auto reference, parse_reference(context, wish.backup));
+    return std::vector<Place>{reference.place};
+}
+
+Result<Planning> plan_at(const OpsContext& context, const RecoveryWish& wish, const Place& place) {
     Planning planning;
-    if (wish.backup.empty() || wish.backup == "latest") {
-        ASB_TRY(planning.place, repository_place(context));
-    } else {
-        ASB_TRY(const auto reference, parse_reference(context, wish.backup));
-        planning.place = reference.place;
-    }
-    ASB_TRY(planning.store, planning.place.driver->open_reader(planning.place.location));
+    planning.place = place;
+    ASB_TRY(planning.store, planning.place.open_reader(context));
     ASB_TRY(planning.catalog, load_catalog(*planning.store, job_count(context.settings)));
     ASB_TRY(planning.history, load_log_history(*planning.store, planning.catalog));
     ASB_TRY(const auto* named, named_entry(context, wish, planning.catalog));
@@ -306,6 +312,22 @@ Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) 
                            ? plan_name(planning.history, planning.target, 0)
                            : plan_recovery(planning.history, planning.target);
     return planning;
+}
+
+}  // namespace
+
+Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) {
+    ASB_TRY(const auto places, places_of(context, wish));
+    auto first = plan_at(context, wish, places.front());
+    for (std::size_t i = 1; i < places.size(); ++i) {
+        if (first && std::holds_alternative<RecoveryPlan>(first->planned)) break;
+        auto other = plan_at(context, wish, places[i]);
+        if (!other || !std::holds_alternative<RecoveryPlan>(other->planned)) continue;
+        context.log.warning("{} does not reach there; {} does", places.front().location,
+                            places[i].location);
+        return other;
+    }
+    return first;
 }
 
 Result<ResolvedRecovery> resolve_recovery(const OpsContext& context, const RecoveryWish& wish) {

@@ -17,12 +17,35 @@ std::optional<SourceSpan> from(const SourceSpan& span, const LogPoint& first) {
     return rest;
 }
 
+// The store's options at their defaults, but for what the source says.
+Status take_settings(const std::vector<const Option*>& options, const RecoverySource& source,
+                     Settings& settings) {
+    for (const auto* option : options) {
+        const auto given = source.store_settings.find(std::string(option->name));
+        const bool is_given = given != source.store_settings.end();
+        const std::string text(is_given ? given->second : std::string(option->default_value));
+        if (is_given) ASB_CHECK(validate(*option, text));
+        settings.set(*option, text, is_given ? "the recovery's source" : "default");
+    }
+    return {};
+}
+
 }  // namespace
+
+std::map<std::string, std::string> store_settings(const Drivers& drivers, const StoreDriver& store,
+                                                  const Settings& settings) {
+    std::map<std::string, std::string> given;
+    for (const auto* option : drivers.options_of(store))
+        if (!settings.is_default(option->name))
+            given.emplace(option->name, settings.text(option->name));
+    return given;
+}
 
 struct RecoveryReader::State {
     explicit State(const RecoverySource& borrowed) : source(borrowed) {}
     const RecoverySource& source;
-    Settings settings;  // none is needed to read
+    Settings settings;  // the store's; the engine needs none to read
+    Log log{Log::Options{.run_id = "recovery"}};
     std::unique_ptr<Engine> engine;
     std::unique_ptr<StoreReader> store;
     std::unique_ptr<LogReader> reader;
@@ -42,7 +65,9 @@ Result<std::unique_ptr<RecoveryReader>> RecoveryReader::open(const RecoverySourc
                     source.repository);
     auto state = std::make_unique<State>(source);
     state->engine = engine->open(state->settings);
-    ASB_TRY(state->store, store->open_reader(source.repository));
+    ASB_CHECK(take_settings(drivers.options_of(*store), source, state->settings));
+    ASB_TRY(state->store,
+            store->open_reader(source.repository, {state->settings, state->log, stop}));
     const auto threads =
         std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
     const auto& kept = *state;

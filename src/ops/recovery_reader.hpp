@@ -2,12 +2,18 @@
 // Why this exists: from a recovery's source to the log's bytes, for the search of the stop, for the
 // server that fetches its log, and for the session that replays it.
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "ops/drivers.hpp"
 #include "repo/log_reader.hpp"
 
 namespace asb {
+
+// For RecoverySource::store_settings.
+std::map<std::string, std::string> store_settings(const Drivers& drivers, const StoreDriver& store,
+                                                  const Settings& settings);
 
 // `source` is borrowed. One thread at a time.
 class RecoveryReader {

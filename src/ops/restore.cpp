@@ -20,10 +20,6 @@ constexpr const char* kUnpackByHand =
     "an archive of another program is unpacked with stock tools: openssl enc -d -aes-256-cbc "
     "-pbkdf2 ... | tar -xz";
 
-bool wants(const RestoreRequest& request, std::string_view component) {
-    return std::ranges::find(request.components, component) != request.components.end();
-}
-
 Result<Report> plan(const Manifest& manifest, const std::vector<Part>& parts,
                     const Reading& reading) {
     Report report;
@@ -52,7 +48,8 @@ Result<Report> restore_authenticated(const OpsContext& context, const RestoreOpt
     context.log.info("restore of {} begins", manifest.name);
     Sessions sessions;
     ASB_CHECK(open_sessions(context, parts, sessions));
-    ASB_CHECK(read_into(context, opened.archive, reading, sessions.router));
+    if (auto read = read_into(context, opened.archive, reading, sessions.router); !read)
+        return damage_told(context, *opened.store, manifest.name, std::move(read.error()));
     ASB_CHECK(publish_all(context, sessions));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("restore of {} ended well: {} ms", manifest.name, took.count());
@@ -76,7 +73,7 @@ Result<std::vector<Part>> bare_parts(const OpsContext& context, const RestoreReq
 Result<std::unique_ptr<StoredObject>> open_bare_body(const OpsContext& context,
                                                      const std::string& backup) {
     ASB_TRY(const auto reference, parse_reference(context, backup));
-    ASB_TRY(const auto store, reference.place.driver->open_reader(reference.place.location));
+    ASB_TRY(const auto store, reference.place.open_reader(context));
     const auto slash = backup.rfind('/');
     ASB_TRY(const auto key,
             ObjectKey::parse(slash == std::string::npos ? backup : backup.substr(slash + 1)));

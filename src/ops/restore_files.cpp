@@ -58,7 +58,7 @@ Result<Report> restore_files(const OpsContext& context, const RestoreOptions& op
     Sessions sessions;
     ASB_CHECK(open_sessions(context, parts, sessions));
     context.progress.begin_stage("restore", reading.plain_bytes);
-    ASB_CHECK(read_chain_into(context, chain, reading, *sessions.open.front()));
+    ASB_CHECK(read_chain_into(context, *opened.store, chain, reading, *sessions.open.front()));
     ASB_CHECK(publish_all(context, sessions));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
     context.log.info("restore of the files of {} ended well: {} ms", manifest.name, took.count());

@@ -6,11 +6,12 @@
 #include "ops/sources.hpp"
 
 namespace asb {
-namespace {
 
 bool wants(const RestoreRequest& request, std::string_view component) {
     return std::ranges::find(request.components, component) != request.components.end();
 }
+
+namespace {
 
 // Every component name that any engine of this program has.
 std::vector<std::string> known_components(const OpsContext& context) {

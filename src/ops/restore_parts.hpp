@@ -11,6 +11,9 @@
 
 namespace asb {
 
+// Whether the request names that component.
+bool wants(const RestoreRequest& request, std::string_view component);
+
 // An engine that takes part: what of it was asked for, and what the backup says about it.
 struct Part {
     std::unique_ptr<Engine> engine;

@@ -3,7 +3,9 @@
 // place, the key.
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ops/context.hpp"
@@ -25,10 +27,58 @@ Result<std::unique_ptr<Engine>> open_engine_named(const OpsContext& context, std
 struct Place {
     const StoreDriver* driver = nullptr;
     std::string location;
+
+    [[nodiscard]] Result<std::unique_ptr<StoreReader>> open_reader(const OpsContext& context) const;
+    [[nodiscard]] Result<std::optional<std::uint64_t>> check_writable(
+        const OpsContext& context) const;
+    // As StoreDriver::room_warning; empty where the store has no bounds.
+    [[nodiscard]] std::string room_warning(const OpsContext& context) const;
 };
 Result<Place> find_place(const OpsContext& context, const std::string& location);
-// The repository that settings name: BACKUP_DIR.
-Result<Place> repository_place(const OpsContext& context);
+// The same context, whose stores give up after so many seconds (0: after one try): where one of
+// several does not answer, nobody should wait minutes for the others.
+class BriefContext {
+  public:
+    explicit BriefContext(const OpsContext& context, std::uint64_t seconds = 10);
+    BriefContext(const BriefContext&) = delete;
+    BriefContext& operator=(const BriefContext&) = delete;
+    [[nodiscard]] const OpsContext& get() const { return context_; }
+
+  private:
+    Settings settings_;
+    OpsContext context_;
+};
+
+// ask(i) for each number below `count`, all at once; what each answered, at its number.
+template <typename Ask>
+auto for_each_place(std::size_t count, const Ask& ask) {
+    std::vector<std::optional<decltype(ask(std::size_t{}))>> answers(count);
+    {
+        std::vector<std::jthread> threads;
+        threads.reserve(count);
+        for (std::size_t i = 0; i < count; ++i)
+            threads.emplace_back([&, i] { answers[i].emplace(ask(i)); });
+    }
+    std::vector<decltype(ask(std::size_t{}))> all;
+    all.reserve(count);
+    for (auto& answer : answers) all.push_back(std::move(*answer));
+    return all;
+}
+
+// Of the newest backup that is published there, its manifest's key; empty: there is none.
+Result<std::string> newest_name(StoreReader& reader);
+// Whether the store answers; one that holds no repository yet does.
+Status ask(StoreReader& reader);
+// Every repository that settings name, in the order of the drivers: BACKUP_DIR, S3_BUCKET,
+// GCS_BUCKET. `usage` when there is none.
+Result<std::vector<Place>> repository_places(const OpsContext& context);
+// The one that REPOSITORY names; absent: it names none. `not_found` for a folder that is not there:
+// who names one to look at means one that is.
+Result<std::optional<Place>> named_repository(const OpsContext& context);
+// What verbs read from that read from one: the one that REPOSITORY names, else those of
+// repository_places that can be reached, the one with the newest backup first; those that cannot
+// are warned of. An error when there is none, that of the first.
+Result<std::vector<Place>> readable_places(const OpsContext& context);
 
 // Everything that may be done to a repository, each right opened alone.
 struct Stores {
@@ -36,7 +86,9 @@ struct Stores {
     std::unique_ptr<StoreAppender> appender;
     std::unique_ptr<StoreEraser> eraser;
 };
-Result<Stores> open_stores(const Place& place);
+Result<Stores> open_stores(const OpsContext& context, const Place& place);
+// The same; what is written there can be given up alone, by `appending`.
+Result<Stores> open_stores(const OpsContext& context, const Place& place, StopToken appending);
 
 // The provider whose key the settings hold. `usage` when there is none or it may not be used.
 Result<std::unique_ptr<KeyProvider>> open_key_provider(const OpsContext& context);

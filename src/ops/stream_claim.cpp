@@ -1,8 +1,25 @@
 #include "ops/stream_claim.hpp"
 
+#include <algorithm>
+
+#include "ops/destinations.hpp"
 #include "ops/log_presence.hpp"
 
 namespace asb {
+
+Result<LogDestinations> open_log_destinations(const OpsContext& context,
+                                              const std::string& first_name) {
+    ASB_TRY(auto found, look_at_destinations(context));
+    LogDestinations opened;
+    ASB_TRY(opened.required, required_destinations(context.settings, found.size()));
+    const auto named = std::ranges::find_if(
+        found, [&](const auto& one) { return !one.failed && one.name == first_name; });
+    const auto& first = named != found.end() ? *named : newest_readable(found);
+    ASB_TRY(opened.first, open_stores(context, first.place));
+    for (const auto& destination : found)
+        if (&destination != &first) opened.others.push_back(destination.place);
+    return opened;
+}
 
 Result<std::unique_ptr<ObjectWriter>> claim_log(const Stores& stores, const LogTail& tail,
                                                 Log& diary) {

@@ -41,7 +41,9 @@ Status erase(const StreamSealer::Stores& stores, const std::string& log_id,
         if (const int error = fail_point("log.seal_erase"))
             return errno_error(error, "cannot remove", keys.back().text(), Code::store);
     }
-    return stores.eraser.erase_all(keys);
+    // What the store keeps under a lock stands beside the larger object that holds it too.
+    ASB_TRY([[maybe_unused]] const auto kept, stores.eraser.erase_all(keys));
+    return {};
 }
 
 // Verifies each, and publishes them as one; the small ones stay.
@@ -140,7 +142,12 @@ Status StreamSealer::forget_merged(const Group& all) {
         }
         add(object);
     }
-    return erase(stores_, log_.log_id, merged);
+    auto erased = erase(stores_, log_.log_id, merged);
+    if (erased.ok() || erased.error().code == Code::interrupted) return erased;
+    // Who writes the log need not be able to delete: they stand beside the larger object.
+    diary_.warning("{} of the log {}, merged into larger ones, could not be removed: {}",
+                   counted(merged.size(), "object"), log_.log_id, erased.error().fact);
+    return {};
 }
 
 void StreamSealer::add(const WrittenObject& object) {

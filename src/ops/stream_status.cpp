@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.hpp"
@@ -47,7 +48,13 @@ Json to_json(const StreamStatus& status) {
                      {"objects", status.objects},
                      {"bytes", status.bytes},
                      {"merged", status.merged},
-                     {"since", to_iso8601(status.since)}};
+                     {"since", to_iso8601(status.since)},
+                     {"required", status.required},
+                     {"others", Json::array()}};
+    for (const auto& other : status.others) {
+        document["others"].push_back({{"place", other.place}, {"keeps_up", other.keeps_up}});
+        if (!other.problem.empty()) document["others"].back()["problem"] = printable(other.problem);
+    }
     if (status.connected_since) document["connected_since"] = to_iso8601(*status.connected_since);
     if (status.error_at)
         document["last_error"] = {{"at", to_iso8601(*status.error_at)},
@@ -57,6 +64,26 @@ Json to_json(const StreamStatus& status) {
 
 std::string path_in(const std::string& folder) {
     return fmt::format("{}/{}", folder, kStreamStatusName);
+}
+
+// Of a document whose shape is good.
+std::size_t keeping_up(const Json& document) {
+    const auto& others = document["others"];
+    return 1 + static_cast<std::size_t>(std::ranges::count_if(
+                   others, [](const Json& other) { return other.value("keeps_up", false); }));
+}
+
+std::string describe_others(const Json& document) {
+    std::string out;
+    for (const auto& other : document["others"]) {
+        const auto problem = printable(other.value("problem", ""));
+        const char* state = other.value("keeps_up", false) ? "keeps up"
+                            : problem.empty()              ? "is brought what it lacks"
+                                                           : "NOT KEPT THERE: ";
+        out += fmt::format("  also in    {}: {}{}\n", printable(other.value("place", "?")), state,
+                           problem);
+    }
+    return out;
 }
 
 std::string describe(const Json& document, bool alive) {
@@ -78,6 +105,7 @@ std::string describe(const Json& document, bool alive) {
     out += fmt::format("  written    {}, {} of the log since {}\n",
                        counted(number("objects"), "object"), human_bytes(number("bytes")),
                        text(document, "since"));
+    out += describe_others(document);
     if (document.contains("last_error"))
         out += fmt::format("  last error {} at {}\n", text(document["last_error"], "fact"),
                            text(document["last_error"], "at"));
@@ -86,12 +114,16 @@ std::string describe(const Json& document, bool alive) {
 
 // What `describe` relies on.
 Status check_shape(const Json& document, const std::string& path) {
-    const bool good = document.is_object() && document.contains("taken") &&
+    const auto are_objects = [&](const char* key) {
+        return document.contains(key) && document[key].is_array() &&
+               std::ranges::all_of(document[key], [](const Json& one) { return one.is_object(); });
+    };
+    const bool good = document.is_object() && are_objects("others") && document.contains("taken") &&
                       document["taken"].is_object() && document.contains("durable") &&
                       document["durable"].is_object() && document.contains("pid") &&
                       document["pid"].is_number_unsigned();
     Fields fields(document, path);
-    for (const char* key : {"lag_bytes", "lag_ms", "objects", "bytes"})
+    for (const char* key : {"lag_bytes", "lag_ms", "objects", "bytes", "required"})
         static_cast<void>(fields.number(key));
     if (!good) fields.bad("pid");
     return fields.status();
@@ -149,7 +181,9 @@ Result<Report> report_stream_status(const OpsContext& context) {
     Report report;
     report.text = describe(document, alive);
     document["running"] = alive;
-    if (!alive || document.value("state", "") != "streaming") report.outcome = Code::incomplete;
+    const bool streaming = alive && document.value("state", "") == "streaming";
+    if (!streaming || keeping_up(document) < document["required"].get<std::size_t>())
+        report.outcome = Code::incomplete;
     report.document = std::move(document);
     return report;
 }

@@ -3,9 +3,11 @@
 // the process: what it last said stands in a small file, LOG_DIR/stream-status.json.
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/clock.hpp"
-#include "ops/context.hpp"
+#include "ops/log_mirror.hpp"
 
 namespace asb {
 
@@ -17,7 +19,7 @@ struct StreamStatus {
     std::string engine;
     std::string identity;
     LogPoint taken;
-    LogPoint durable;
+    LogPoint durable;        // in the first destination
     std::string taken_text;  // as the database's people write it
     std::string durable_text;
     std::uint64_t lag_bytes = 0;  // written at the server and not durable in the repository
@@ -29,6 +31,8 @@ struct StreamStatus {
     std::optional<Instant> connected_since;
     std::optional<Instant> error_at;
     std::string error;
+    std::vector<LogMirror::State> others;  // destinations
+    std::size_t required = 1;              // destinations, the first one included
 };
 
 // The file of one process.
@@ -51,7 +55,8 @@ class StreamStatusFile {
 };
 
 // `stream --status`: what the file says, and whether its process is alive. Outcome `incomplete`
-// when none is, or when it has no connection just now; `not_found` when no stream has ever run with
+// when none is, when it has no connection just now, or when fewer destinations keep up than are
+// required; `not_found` when no stream has ever run with
 // this LOG_DIR.
 Result<Report> report_stream_status(const OpsContext& context);
 

@@ -3,6 +3,7 @@
 #include "codec/cbc.hpp"
 #include "codec/gzip.hpp"
 #include "codec/segment.hpp"
+#include "repo/body_reader.hpp"
 #include "repo/tar_stream.hpp"
 
 namespace asb {
@@ -13,11 +14,8 @@ namespace {
 class PlainSource {
   public:
     PlainSource(const OpenArchive& archive, std::size_t threads)
-        : segments_(
-              [body = archive.body.get()](std::uint64_t offset, MutableBytes out) {
-                  return body->read_at(offset, out);
-              },
-              archive.index.body_length, archive.index.segments, threads),
+        : segments_(body_reader(archive), archive.index.body_length, archive.index.segments,
+                    threads),
           last_(&segments_) {
         if (archive.keys) last_ = &decrypt_.emplace(*last_, *archive.keys);
         if (archive.read.manifest.compressed)

@@ -10,6 +10,13 @@
 namespace asb {
 namespace {
 
+// A store that is far away answers in tens of milliseconds, whatever this machine's cores: so many
+// manifests are asked for at once at least.
+constexpr std::size_t kReadersMin = 16;
+// Manifests a job: fewer hand-overs than manifests, and still some jobs for each reader.
+constexpr std::size_t kBatchMax = 64;
+constexpr std::size_t kJobsPerReader = 4;
+
 using Sizes = std::unordered_map<std::string, std::uint64_t>;
 
 void mark_damaged(CatalogEntry& entry, std::string problem) {
@@ -33,10 +40,12 @@ CatalogEntry read_entry(StoreReader& store, const Sizes& sizes, const ObjectKey&
     CatalogEntry entry;
     entry.name = std::string(without_suffix(key.text()));
     auto text = store.get(key, kManifestBytesMax);
+    if (text) entry.digest = sha256(as_bytes(*text));
     auto read = text ? parse_manifest(*text, key.text()) : Result<ReadManifest>(text.error());
     if (!read) {
         entry.manifest.name = entry.name;
         mark_damaged(entry, read.error().fact);
+        entry.problem_code = read.error().code;
         return entry;
     }
     entry.manifest = std::move(read->manifest);
@@ -55,9 +64,19 @@ CatalogEntry read_entry(StoreReader& store, const Sizes& sizes, const ObjectKey&
 
 }  // namespace
 
+// A name is the second of its beginning: oldest first is by name.
 const CatalogEntry* Catalog::find(std::string_view name) const {
-    const auto found = std::ranges::find(entries, name, &CatalogEntry::name);
-    return found == entries.end() ? nullptr : &*found;
+    const auto found = std::ranges::lower_bound(entries, name, {}, &CatalogEntry::name);
+    return found == entries.end() || found->name != name ? nullptr : &*found;
+}
+
+Status Catalog::all_read() const {
+    for (const auto& entry : entries)
+        if (entry.problem_code == Code::store || entry.problem_code == Code::interrupted)
+            return with_hint(fail(entry.problem_code, "the manifest of {} cannot be read: {}",
+                                  entry.name, entry.problem),
+                             "try again; if it stays so, the store's own tools say more");
+    return {};
 }
 
 const CatalogEntry* Catalog::latest() const {
@@ -77,17 +96,21 @@ Result<Catalog> load_catalog(StoreReader& store, std::size_t threads) {
             manifests.push_back(object.key);
     }
     Catalog catalog;
-    constexpr std::size_t kBatch = 64;  // manifests a job: fewer hand-overs than manifests
+    if (manifests.empty()) return catalog;
+    const auto readers = std::min(std::max(threads, kReadersMin), manifests.size());
+    const auto batch =
+        std::clamp<std::size_t>(manifests.size() / (readers * kJobsPerReader + 1), 1, kBatchMax);
     using Range = std::pair<std::size_t, std::size_t>;
-    OrderedPool<Range, std::vector<CatalogEntry>> pool(threads, threads * 4, [&](Range range) {
-        std::vector<CatalogEntry> entries;
-        for (auto i = range.first; i < range.second; ++i)
-            entries.push_back(read_entry(store, sizes, manifests[i]));
-        return entries;
-    });
+    OrderedPool<Range, std::vector<CatalogEntry>> pool(
+        readers, readers * kJobsPerReader, [&](Range range) {
+            std::vector<CatalogEntry> entries;
+            for (auto i = range.first; i < range.second; ++i)
+                entries.push_back(read_entry(store, sizes, manifests[i]));
+            return entries;
+        });
     const std::jthread feeder([&] {
-        for (std::size_t i = 0; i < manifests.size(); i += kBatch)
-            pool.submit({i, std::min(i + kBatch, manifests.size())});
+        for (std::size_t i = 0; i < manifests.size(); i += batch)
+            pool.submit({i, std::min(i + batch, manifests.size())});
         pool.finish();
     });
     while (auto entries = pool.take())

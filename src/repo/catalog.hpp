@@ -14,14 +14,20 @@ struct CatalogEntry {
     enum class State { ok, damaged };
     std::string name;
     State state = State::ok;
-    std::string problem;             // for damaged: what is wrong, one line
+    std::string problem;  // for damaged: what is wrong, one line
+    // `damaged`, or why its manifest could not be read at all: then it may be good all the same.
+    Code problem_code = Code::damaged;
     Manifest manifest;               // only the name is meaningful when damaged by its manifest
     std::uint64_t stored_bytes = 0;  // body, index and manifest as they lie in the store
+    Digest digest{};                 // of the manifest as published; zeros when it cannot be read
 };
 
 struct Catalog {
     std::vector<CatalogEntry> entries;  // oldest first
     [[nodiscard]] const CatalogEntry* find(std::string_view name) const;
+    // The error of the store that kept a manifest from being read; ok: none did. Whoever removes or
+    // replaces what is damaged must ask first.
+    [[nodiscard]] Status all_read() const;
     // The newest one that is ok; null when there is none.
     [[nodiscard]] const CatalogEntry* latest() const;
 };

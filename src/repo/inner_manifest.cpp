@@ -76,7 +76,7 @@ bool parse_place(const Json& object, InnerEntry& entry) {
 }
 
 // One line without what separates it from its neighbours.
-std::optional<InnerEntry> parse_line(std::string_view text) {
+std::optional<InnerEntry> parse_entry(std::string_view text) {
     const auto object = parse_json(text, "the entry");
     if (!object || !object->is_object()) return std::nullopt;
     auto name = parse_name(*object);
@@ -120,7 +120,7 @@ Result<std::vector<InnerEntry>> parse_inner_manifest(std::string_view text, std:
         text.remove_prefix(separator.size());
         auto line = text.substr(0, text.find('\n'));
         if (line.size() != text.size()) line.remove_suffix(line.empty() ? 0 : 1);  // the comma
-        auto entry = parse_line(line);
+        auto entry = parse_entry(line);
         if (!entry || !fits(*entry, before, end))
             return fail(Code::damaged, "entry {} of the inner manifest is not valid",
                         entries.size() + 1);

@@ -20,4 +20,11 @@ Secret log_object_passphrase(const LogKey& key, const ObjectKey& object) {
     return Secret(to_hex(hmac_sha256(key.bytes, as_bytes(object.text()))));
 }
 
+Digest mac_of(const Json& document, const BodyKeys& keys, std::string_view context) {
+    Json unsigned_document = document;
+    unsigned_document.erase("mac");
+    return hmac_sha256(keys.mac_key,
+                       as_bytes(fmt::format("{}{}", context, canonical(unsigned_document))));
+}
+
 }  // namespace asb

@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "base/json.hpp"
+#include "codec/digest.hpp"
 #include "codec/kdf.hpp"
 #include "store/store.hpp"
 
@@ -26,5 +28,9 @@ LogKey derive_log_key(const BodyKeys& keys, std::string_view log_id);
 // key as text). A random secret needs no stretching.
 inline constexpr std::uint32_t kLogObjectIterations = 1;
 Secret log_object_passphrase(const LogKey& key, const ObjectKey& object);
+
+// HMAC-SHA256(keys.mac_key, context || canonical JSON without its member "mac"): of what is not
+// encrypted in a log.
+Digest mac_of(const Json& document, const BodyKeys& keys, std::string_view context);
 
 }  // namespace asb

@@ -12,7 +12,7 @@
 namespace asb {
 namespace {
 
-constexpr std::string_view kMacContext = "asb-log-v1";
+constexpr std::string_view kObjectMacContext = "asb-log-v1";
 constexpr std::string_view kHint =
     "use another copy of this object; without it, the log has a gap there";
 
@@ -45,13 +45,6 @@ class BytesSource final : public ByteSource {
 
 BodyKeys object_keys(const LogKey& key, const ObjectKey& object, const Salt& salt) {
     return derive_body_keys(log_object_passphrase(key, object), salt, kLogObjectIterations);
-}
-
-Digest mac_of(const Json& document, const BodyKeys& keys) {
-    Json unsigned_document = document;
-    unsigned_document.erase("mac");
-    return hmac_sha256(keys.mac_key,
-                       as_bytes(fmt::format("{}{}", kMacContext, canonical(unsigned_document))));
 }
 
 // A clock that stood before 1970 is written as 1970, as in names.
@@ -149,7 +142,8 @@ Status check_key(const ReadLogHeader& read, const LogKey* key, const ObjectKey& 
 
 Status authenticate(const ReadLogHeader& read, const BodyKeys& keys, std::string_view what) {
     const auto mac = parse_digest(read.document["mac"].get<std::string>());
-    if (mac && equal_in_constant_time(*mac, mac_of(read.document, keys))) return {};
+    if (mac && equal_in_constant_time(*mac, mac_of(read.document, keys, kObjectMacContext)))
+        return {};
     return damaged(what, "its header was changed after it was written, or the key is another one");
 }
 
@@ -255,7 +249,7 @@ Result<SealedLogObject> seal_log_object(LogObjectHeader header, LogBody::Finishe
     header.body_length = object.body.size();
     header.body_digest = sha256(as_bytes(object.body));
     Json document = to_json(header);
-    if (keys) document["mac"] = to_hex(mac_of(document, *keys));
+    if (keys) document["mac"] = to_hex(mac_of(document, *keys, kObjectMacContext));
     object.header = canonical(document) + "\n";
     if (object.header.size() > kLogHeaderBytesMax)
         return fail(Code::failed, "the header of {} is {} bytes long; at most {} are allowed",

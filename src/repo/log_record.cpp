@@ -13,14 +13,7 @@
 namespace asb {
 namespace {
 
-constexpr std::string_view kMacContext = "asb-log-record-v1";
-
-Digest mac_of(const Json& document, const BodyKeys& keys) {
-    Json unsigned_document = document;
-    unsigned_document.erase("mac");
-    return hmac_sha256(keys.mac_key,
-                       as_bytes(fmt::format("{}{}", kMacContext, canonical(unsigned_document))));
-}
+constexpr std::string_view kRecordMacContext = "asb-log-record-v1";
 
 Json to_json(const LogRecord& record) {
     Json document = {{"version", kLogRecordVersion},
@@ -103,7 +96,7 @@ Result<BodyKeys> authenticated_keys(const ReadRecord& read, std::string_view wha
                         "was in use at {}",
                         to_readable(read.record.created_at)));
     const auto mac = parse_digest(read.document["mac"].get<std::string>());
-    if (!mac || !equal_in_constant_time(*mac, mac_of(read.document, keys)))
+    if (!mac || !equal_in_constant_time(*mac, mac_of(read.document, keys, kRecordMacContext)))
         return with_hint(fail(Code::damaged, "{} was changed after it was written", what),
                          "use another copy of it");
     return keys;
@@ -120,7 +113,7 @@ Result<std::string> to_published(LogRecord record, KeyProvider* provider) {
         derive_body_keys(fresh.passphrase.text, encryption.salt, fresh.passphrase.iterations);
     encryption.key_check = key_check(keys, record.log_id);
     Json document = to_json(record);
-    document["mac"] = to_hex(mac_of(document, keys));
+    document["mac"] = to_hex(mac_of(document, keys, kRecordMacContext));
     return canonical(document) + "\n";
 }
 

@@ -42,12 +42,18 @@ Result<Reservation> reserve_name(StoreReader& reader, StoreAppender& appender, I
     return reservation;
 }
 
+// Until the next name.
+std::chrono::milliseconds rest_of_second(Instant instant) {
+    constexpr std::chrono::milliseconds kSecond = std::chrono::seconds(1);
+    return kSecond - instant.time_since_epoch() % kSecond;
+}
+
 Result<Reservation> reserve(StoreReader& reader, StoreAppender& appender, bool compressed,
                             bool encrypted, const StopToken& stop) {
     for (int attempt = 0; attempt < kNameTries; ++attempt) {
         auto reservation = reserve_name(reader, appender, now(), compressed, encrypted);
         if (reservation || reservation.error().code != Code::busy) return reservation;
-        ASB_CHECK(stop.wait_until(after(std::chrono::seconds(1))));
+        ASB_CHECK(stop.wait_until(after(rest_of_second(now()))));
     }
     return with_hint(fail(Code::busy, "no free name for a backup in {} seconds", kNameTries),
                      "other runs are starting a backup every second; start fewer of them");

@@ -6,6 +6,7 @@
 #include "codec/cbc.hpp"
 #include "codec/gzip.hpp"
 #include "codec/segment.hpp"
+#include "repo/body_reader.hpp"
 
 namespace asb {
 namespace {
@@ -123,11 +124,8 @@ Result<BodyPieces> pieces_of(const OpenArchive& archive, std::vector<ByteRange> 
 // from.
 struct PieceSource::State {
     State(const OpenArchive& archive, const BodyPieces& pieces, std::size_t threads)
-        : segments(
-              [body = archive.body.get()](std::uint64_t offset, MutableBytes out) {
-                  return body->read_at(offset, out);
-              },
-              archive.index.body_length, archive.index.segments, pieces.segments, threads),
+        : segments(body_reader(archive), archive.index.body_length, archive.index.segments,
+                   pieces.segments, threads),
           body(segments, kSegmentBytes, pieces.segments, body_ranges(archive, pieces.stored)),
           last(&body) {
         if (archive.keys) last = &decrypt.emplace(*last, *archive.keys, pieces.stored);
@@ -155,11 +153,8 @@ Result<Bytes> PieceSource::next() {
 
 Status check_pieces(const OpenArchive& archive, const BodyPieces& pieces,
                     const ReadOptions& options) {
-    SegmentSource segments(
-        [body = archive.body.get()](std::uint64_t offset, MutableBytes out) {
-            return body->read_at(offset, out);
-        },
-        archive.index.body_length, archive.index.segments, pieces.segments, options.threads);
+    SegmentSource segments(body_reader(archive), archive.index.body_length, archive.index.segments,
+                           pieces.segments, options.threads);
     while (true) {
         ASB_CHECK(options.stop.check());
         ASB_TRY(const Bytes bytes, segments.next());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "repo/json_fields.hpp"
 #include "repo/log_json.hpp"
 
@@ -78,6 +79,7 @@ Secret to_text(const RecoverySource& source) {
     for (const auto& branch : source.head.branches) head["branches"].push_back(to_json(branch));
     Json rest = {
         {"repository", source.repository}, {"spans", Json::array()}, {"keys", Json::object()}};
+    if (!source.store_settings.empty()) rest["store_settings"] = source.store_settings;
     for (const auto& span : source.spans) rest["spans"].push_back(to_json(span));
     for (const auto& [name, keys] : source.keys) rest["keys"][name] = to_json(keys);
     if (source.log_key) rest["log_key"] = to_hex(source.log_key->bytes);
@@ -107,9 +109,16 @@ Result<RecoverySource> parse_recovery_source(std::string_view text) {
     Fields fields(json, kWhat);
     source.repository = fields.text("repository");
     const Json keys = fields.object("keys");
+    const Json settings =
+        fields.has("store_settings") ? fields.object("store_settings") : Json::object();
     if (fields.has("log_key")) source.log_key.emplace().bytes = fields.hex<32>("log_key");
     ASB_CHECK(fields.status());
     ASB_CHECK(parse_list(fields, "spans", kWhat, parse_span, source.spans));
+    for (const auto& [name, item] : settings.items()) {
+        if (!item.is_string())
+            return fail(Code::damaged, "{}: {} is no text", kWhat, printable(name));
+        source.store_settings[name] = item.get<std::string>();
+    }
     for (const auto& [name, item] : keys.items()) {
         ASB_TRY(source.keys[name], parse_keys(item));
     }

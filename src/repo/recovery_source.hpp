@@ -33,6 +33,9 @@ struct RecoverySource {
     Head head;
     // What reading the log needs besides.
     std::string repository;  // the store's location; a path is absolute
+    // The options of the store's driver that are not at their defaults, credentials too: the
+    // command runs without the settings of whoever restores.
+    std::map<std::string, std::string> store_settings;
     std::vector<SourceSpan> spans;
     std::map<std::string, BodyKeys> keys;  // of encrypted backups, by name
     std::optional<LogKey> log_key;         // of encrypted log objects

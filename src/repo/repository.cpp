@@ -98,6 +98,12 @@ Result<OpenArchive> open_archive_with(StoreReader& store, std::string_view name,
     return open_rest(store, name, std::move(archive));
 }
 
+Result<OpenArchive> open_sealed(StoreReader& store, std::string_view name) {
+    OpenArchive archive;
+    ASB_TRY(archive.read, load_manifest(store, name));
+    return open_rest(store, name, std::move(archive));
+}
+
 Result<std::optional<BodyKeys>> backup_keys(StoreReader& store, std::string_view name,
                                             KeyProvider* provider) {
     ASB_TRY(const auto read, load_manifest(store, name));
@@ -109,11 +115,9 @@ Result<std::size_t> sweep_leftovers(StoreReader& reader, StoreEraser& eraser) {
     ASB_TRY(const auto first_look, reader.list(kNamePrefix));
     ASB_TRY(const auto being_written, eraser.being_written());
     ASB_TRY(const auto second_look, reader.list(kNamePrefix));
-    for (const auto& key : unpublished_leftovers(first_look, being_written, second_look)) {
-        ASB_CHECK(eraser.erase(key));
-        ++count;
-    }
-    return count;
+    const auto leftovers = unpublished_leftovers(first_look, being_written, second_look);
+    ASB_TRY(const auto kept, eraser.erase_all(leftovers));
+    return count + leftovers.size() - kept.size();
 }
 
 Status ensure_recovery_note(StoreReader& reader, StoreAppender& appender) {

@@ -56,6 +56,8 @@ Result<OpenArchive> open_archive(StoreReader& store, std::string_view name, KeyP
 // The same with keys that were derived before; null for a backup that is not encrypted.
 Result<OpenArchive> open_archive_with(StoreReader& store, std::string_view name,
                                       const BodyKeys* keys);
+// The same without a key: the digests hold it together, and nothing proves who wrote it.
+Result<OpenArchive> open_sealed(StoreReader& store, std::string_view name);
 // The keys of an encrypted backup, authenticated against its manifest; nullopt: it is not
 // encrypted. Takes as long as the key's stretching does.
 Result<std::optional<BodyKeys>> backup_keys(StoreReader& store, std::string_view name,

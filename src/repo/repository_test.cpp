@@ -68,9 +68,10 @@ class RepositoryTest : public testing::Test {
     void SetUp() override {
         std::string pattern = testing::TempDir() + "asb-repo-XXXXXX";
         folder = mkdtemp(pattern.data());
-        reader = kLocalStore.open_reader(folder).value();
-        appender = kLocalStore.open_appender(folder).value();
-        eraser = kLocalStore.open_eraser(folder).value();
+        const StoreContext with{settings, log, StopToken()};
+        reader = kLocalStore.open_reader(folder, with).value();
+        appender = kLocalStore.open_appender(folder, with).value();
+        eraser = kLocalStore.open_eraser(folder, with).value();
     }
     void TearDown() override { std::filesystem::remove_all(folder); }
 
@@ -130,6 +131,8 @@ class RepositoryTest : public testing::Test {
     }
 
     std::string folder;
+    Settings settings;
+    Log log{Log::Options{.run_id = "test"}};
     std::unique_ptr<StoreReader> reader;
     std::unique_ptr<StoreAppender> appender;
     std::unique_ptr<StoreEraser> eraser;

@@ -8,12 +8,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "base/result.hpp"
+#include "base/settings.hpp"
+#include "base/stop.hpp"
 
 namespace asb {
 
@@ -47,6 +51,10 @@ class StoredObject {
     [[nodiscard]] virtual std::uint64_t size() const = 0;
     // Exactly out.size() bytes; past the end is `damaged`.
     virtual Status read_at(std::uint64_t offset, MutableBytes out) = 0;
+    // What the store itself says of the bytes, without reading them: "sha256:<hex>", or
+    // "sha256-parts:<hex>-<n>", the SHA-256 of the SHA-256 of each of n parts; empty: nothing that
+    // could be compared.
+    [[nodiscard]] virtual std::string checksum() const { return {}; }
 };
 
 // Thread-safe.
@@ -67,8 +75,8 @@ class StoreReader {
     // path.
     [[nodiscard]] virtual std::string place() const = 0;
 
-    // The whole of a small object; larger than `bytes_max` is `damaged`.
-    Result<std::string> get(const ObjectKey& key, std::size_t bytes_max);
+    // The whole of a small object; larger than `bytes_max` is `damaged`. Here: open and read_at.
+    virtual Result<std::string> get(const ObjectKey& key, std::size_t bytes_max);
 };
 
 // One object being written. Destroyed without a successful commit, it leaves nothing behind.
@@ -90,16 +98,17 @@ class StoreAppender {
     // Bytes that still fit, or nullopt where the store has no such limit.
     virtual Result<std::optional<std::uint64_t>> free_space() = 0;
 
-    Status put(const ObjectKey& key, Bytes bytes);
+    // A small object at once; `busy` when the name is taken. Here: create, append and commit.
+    virtual Status put(const ObjectKey& key, Bytes bytes);
 };
 
 class StoreEraser {
   public:
     virtual ~StoreEraser() = default;
     // Durable when it returns, which is little more work for many than for one. A missing object is
-    // success; after an error some may be gone.
-    virtual Status erase_all(const std::vector<ObjectKey>& keys) = 0;
-    Status erase(const ObjectKey& key) { return erase_all({key}); }
+    // success; after an error some may be gone. Gives the keys whose objects the store keeps all
+    // the same, because of a lock, a hold or a retention policy of its own.
+    virtual Result<std::vector<ObjectKey>> erase_all(const std::vector<ObjectKey>& keys) = 0;
     // Removes what writers that no longer live left unfinished; returns how many. Never touches a
     // live writer's.
     virtual Result<std::size_t> sweep_abandoned() = 0;
@@ -107,18 +116,34 @@ class StoreEraser {
     virtual Result<std::vector<ObjectKey>> being_written() = 0;
 };
 
-// A driver: one folder, one constant of this type, one line in app/drivers.cpp. `location` is what
-// the user gave: a folder for "file", later an s3:// or gs:// URL; `options` are the driver's own
-// settings by name. Each right is opened alone.
+// What a store is opened with; borrowed while anything lives that was opened with it.
+struct StoreContext {
+    const Settings& settings;  // with the driver's own options at least
+    Log& log;                  // for what is done all the same
+    StopToken stop;            // ends waits and transfers, with `interrupted`
+};
+
+// A driver: one folder, one constant of this type, one line in app/drivers.cpp. `location` is a
+// folder for "file", else a URL of that scheme. Each right is opened alone.
 struct StoreDriver {
     std::string_view scheme;
     std::string_view summary;
-    Result<std::unique_ptr<StoreReader>> (*open_reader)(const std::string& location);
-    Result<std::unique_ptr<StoreAppender>> (*open_appender)(const std::string& location);
-    Result<std::unique_ptr<StoreEraser>> (*open_eraser)(const std::string& location);
+    std::span<const Option> options;
+    // Where the settings want a repository; empty: nowhere.
+    std::string (*configured)(const Settings& settings);
+    Result<std::unique_ptr<StoreReader>> (*open_reader)(const std::string& location,
+                                                        const StoreContext& context);
+    Result<std::unique_ptr<StoreAppender>> (*open_appender)(const std::string& location,
+                                                            const StoreContext& context);
+    Result<std::unique_ptr<StoreEraser>> (*open_eraser)(const std::string& location,
+                                                        const StoreContext& context);
     // Whether a backup could be written there, found out without writing: the bytes that still fit,
     // or nullopt where the store has no such limit; an error as the first write would give it.
-    Result<std::optional<std::uint64_t>> (*check_writable)(const std::string& location);
+    Result<std::optional<std::uint64_t>> (*check_writable)(const std::string& location,
+                                                           const StoreContext& context);
+    // What an operator should know before there is no room any more, as one line; empty: nothing.
+    // Null: a store without bounds.
+    std::string (*room_warning)(const std::string& location, const Settings& settings) = nullptr;
 };
 
 }  // namespace asb

@@ -80,9 +80,9 @@ class LocalStore : public testing::Test {
 };
 
 TEST_F(LocalStore, NeedsAFolder) {
-    for (const auto& error :
-         {kLocalStore.open_reader("").error(), kLocalStore.open_appender("").error(),
-          kLocalStore.open_eraser("").error()}) {
+    for (const auto& error : {kLocalStore.open_reader("", context()).error(),
+                              kLocalStore.open_appender("", context()).error(),
+                              kLocalStore.open_eraser("", context()).error()}) {
         EXPECT_EQ(error.code, Code::usage);
         EXPECT_EQ(to_text(error),
                   "the folder for backups has no name\n"
@@ -91,7 +91,7 @@ TEST_F(LocalStore, NeedsAFolder) {
 }
 
 TEST_F(LocalStore, IsAtTheFolderThatTheUserGave) {
-    const auto reader = kLocalStore.open_reader(location_.folder() + "//");
+    const auto reader = kLocalStore.open_reader(location_.folder() + "//", context());
     ASSERT_TRUE(reader.ok());
     EXPECT_EQ(reader.value()->place(), location_.folder());
 }
@@ -134,22 +134,22 @@ TEST_F(LocalStore, KeepsAnObjectAsAPlainFileOfItsName) {
 }
 
 TEST_F(LocalStore, AReaderMakesNothing) {
-    const auto reader = kLocalStore.open_reader(location_.folder());
+    const auto reader = kLocalStore.open_reader(location_.folder(), context());
     ASSERT_TRUE(reader.ok());
     EXPECT_TRUE(reader.value()->list("").ok());
     EXPECT_FALSE(reader.value()->open(ObjectKey::known("log/1")).ok());
     EXPECT_TRUE(rights_.eraser->sweep_abandoned().ok());
-    EXPECT_TRUE(rights_.eraser->erase(ObjectKey::known("log/1")).ok());
+    EXPECT_TRUE(rights_.eraser->erase_all({ObjectKey::known("log/1")}).ok());
     EXPECT_TRUE(rights_.appender->free_space().ok());
     EXPECT_FALSE(fs::exists(location_.folder()));
 }
 
 TEST_F(LocalStore, TellsWhetherItCouldWriteAndMakesNothing) {
-    const auto bytes = kLocalStore.check_writable(location_.folder() + "/below");
+    const auto bytes = kLocalStore.check_writable(location_.folder() + "/below", context());
     ASSERT_TRUE(bytes.ok()) << to_text(bytes.error());
     EXPECT_GT(bytes.value().value_or(0), 0U);
     EXPECT_FALSE(fs::exists(location_.folder()));
-    EXPECT_EQ(kLocalStore.check_writable("").error().code, Code::usage);
+    EXPECT_EQ(kLocalStore.check_writable("", context()).error().code, Code::usage);
 }
 
 TEST_F(LocalStore, TellsThatItCouldNotWrite) {
@@ -158,13 +158,14 @@ TEST_F(LocalStore, TellsThatItCouldNotWrite) {
     Error error;
     {
         const WithoutRoot without_root;
-        error = kLocalStore.check_writable(location_.path("below")).error();
+        error = kLocalStore.check_writable(location_.path("below"), context()).error();
     }
     EXPECT_EQ(error.code, Code::store);
     EXPECT_EQ(error.fact, "cannot write into " + location_.folder() + ": Permission denied");
     EXPECT_THAT(error.hint, StartsWith("sudo chown -R "));
     write_file(location_.top() + "/file", "x");
-    EXPECT_EQ(kLocalStore.check_writable(location_.top() + "/file").error().code, Code::store);
+    EXPECT_EQ(kLocalStore.check_writable(location_.top() + "/file", context()).error().code,
+              Code::store);
 }
 
 TEST_F(LocalStore, FollowsNoSymbolicLinkToAnObject) {
@@ -185,7 +186,7 @@ TEST_F(LocalStore, FollowsNoSymbolicLinkToAFolder) {
     fs::create_symlink(location_.top() + "/outside", location_.path("log"));
     EXPECT_EQ(open_error("log/1").code, Code::store);
     EXPECT_EQ(put("log/2").error().code, Code::store);
-    EXPECT_EQ(rights_.eraser->erase(ObjectKey::known("log/1")).error().code, Code::store);
+    EXPECT_EQ(rights_.eraser->erase_all({ObjectKey::known("log/1")}).error().code, Code::store);
     EXPECT_EQ(texts_of(rights_.reader->list("").value()), std::vector<std::string>{"a"});
     EXPECT_THAT(names_in(location_.top() + "/outside"), ElementsAre("1"));
 }

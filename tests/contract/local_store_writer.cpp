@@ -45,7 +45,10 @@ void wait_for_end_of_input() {
 }
 
 Status write_object(const Order& order) {
-    ASB_TRY(const auto appender, kLocalStore.open_appender(order.folder));
+    const Settings settings;
+    Log log(Log::Options{.run_id = "writer"});
+    ASB_TRY(const auto appender,
+            kLocalStore.open_appender(order.folder, {settings, log, StopToken()}));
     ASB_TRY(const auto key, ObjectKey::parse(order.key));
     ASB_TRY(const auto writer, appender->create(key));
     const std::vector<std::byte> piece(order.bytes, std::byte{'x'});

@@ -18,7 +18,7 @@ TEST_P(StoreContract, IsEmptyBeforeAnythingIsPutThere) {
     EXPECT_EQ(get("a"), "<not_found>");
     EXPECT_THAT(being_written(), IsEmpty());
     EXPECT_EQ(sweep(), 0U);
-    EXPECT_TRUE(eraser().erase(ObjectKey::known("a")).ok());
+    EXPECT_TRUE(eraser().erase_all({ObjectKey::known("a")}).ok());
 }
 
 TEST_P(StoreContract, GivesBackWhatWasPut) {
@@ -145,7 +145,7 @@ TEST_P(StoreContract, KeepsNamesOfSeveralParts) {
     EXPECT_EQ(get("log/chain/3"), "<not_found>");
     EXPECT_EQ(get("nowhere/chain/3"), "<not_found>");
     EXPECT_EQ(refusal_to_create("log/chain/1"), Code::busy);
-    ASSERT_TRUE(eraser().erase(ObjectKey::known("log/chain/1")).ok());
+    ASSERT_TRUE(eraser().erase_all({ObjectKey::known("log/chain/1")}).ok());
     EXPECT_THAT(list(), ElementsAre("log/chain/2", "log/other/1"));
 }
 
@@ -338,10 +338,10 @@ TEST_P(StoreContract, SweepsAndAsksWhileOthersWrite) {
 TEST_P(StoreContract, ErasesOneObject) {
     put("a", "1");
     put("b", "2");
-    ASSERT_TRUE(eraser().erase(ObjectKey::known("a")).ok());
+    ASSERT_TRUE(eraser().erase_all({ObjectKey::known("a")}).ok());
     EXPECT_THAT(list(), ElementsAre("b"));
     EXPECT_EQ(get("a"), "<not_found>");
-    EXPECT_TRUE(eraser().erase(ObjectKey::known("a")).ok());
+    EXPECT_TRUE(eraser().erase_all({ObjectKey::known("a")}).ok());
 }
 
 TEST_P(StoreContract, ErasesManyObjectsOfSeveralFolders) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,8 +35,15 @@ struct StoreCase {
     std::function<std::unique_ptr<StoreLocation>()> make_location;
 };
 
+// For drivers that need no settings; those of `settings`, which is borrowed.
+StoreContext context();
+StoreContext context(const Settings& settings);
+// The driver's options at their defaults, but for what is given.
+Settings settings_of(const StoreDriver& driver, const std::map<std::string, std::string>& given);
+
 // Rights of the driver `driver` at `location`; a failure to open ends the test.
-StoreRights open_rights(const StoreDriver& driver, const std::string& location);
+StoreRights open_rights(const StoreDriver& driver, const std::string& location,
+                        const StoreContext& with = context());
 
 // `count` bytes that look random and depend on `seed`.
 std::vector<std::byte> make_bytes(std::size_t count, std::uint64_t seed = 1);

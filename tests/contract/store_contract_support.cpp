@@ -6,10 +6,32 @@
 
 namespace asb::contract {
 
-StoreRights open_rights(const StoreDriver& driver, const std::string& location) {
-    return {.reader = std::move(*driver.open_reader(location)),
-            .appender = std::move(*driver.open_appender(location)),
-            .eraser = std::move(*driver.open_eraser(location))};
+StoreContext context() {
+    static const Settings kNone;
+    return context(kNone);
+}
+
+StoreContext context(const Settings& settings) {
+    static Log log(Log::Options{.run_id = "test"});
+    return {.settings = settings, .log = log, .stop = {}};
+}
+
+Settings settings_of(const StoreDriver& driver, const std::map<std::string, std::string>& given) {
+    Settings settings;
+    for (const auto& option : driver.options) {
+        const auto found = given.find(std::string(option.name));
+        settings.set(option,
+                     found == given.end() ? std::string(option.default_value) : found->second,
+                     "test");
+    }
+    return settings;
+}
+
+StoreRights open_rights(const StoreDriver& driver, const std::string& location,
+                        const StoreContext& with) {
+    return {.reader = std::move(*driver.open_reader(location, with)),
+            .appender = std::move(*driver.open_appender(location, with)),
+            .eraser = std::move(*driver.open_eraser(location, with))};
 }
 
 std::vector<std::byte> make_bytes(std::size_t count, std::uint64_t seed) {

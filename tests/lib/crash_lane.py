@@ -11,6 +11,7 @@ from lib.product import Product
 from lib.streaming import TERMINATED, Stream, wait_for
 
 LANES = 3
+LOG_SHOWN_MAX = 10_000
 # Each commit becomes an object at once, and they are merged now and then; or very soon.
 SYNCHRONOUS = {"STREAM_SYNCHRONOUS": "true", "STREAM_SEAL_OBJECTS": 20}
 MERGED = {"STREAM_SEAL_OBJECTS": 2}
@@ -84,7 +85,11 @@ class Lane:
         stream.wait(expect=TERMINATED)
 
     def prove(self):
-        self.kept.prove()
+        try:
+            self.kept.prove()
+        except AssertionError as error:
+            told = (path.read_text()[-LOG_SHOWN_MAX:] for path in sorted(self.product.logs.glob("*.log")))
+            raise AssertionError("\n".join([str(error), *told])) from error
 
     prove_alive = prove
 

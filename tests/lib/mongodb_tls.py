@@ -13,10 +13,11 @@ def openssl(*arguments):
 
 
 class Certificates:
-    """In `folder`: authority.pem, server.pem + server.key, client.pem (with its key), stranger.pem (of nobody's)."""
+    """In `folder`: authority.pem, server.pem + server.key, client.pem (with its key), stranger.pem (of nobody's).
+    `names`: the server's, as openssl writes them."""
 
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, names="IP:127.0.0.1,DNS:localhost"):
+        self.folder, self.names = pathlib.Path(folder), names
         self.folder.mkdir(parents=True, exist_ok=True)
         self._self_signed("authority", "/CN=authority of a test")
         self._self_signed("stranger", SUBJECT_CLIENT)
@@ -35,7 +36,7 @@ class Certificates:
 
     def _signed(self, name, subject):
         request, extensions = self.path(name, "csr"), self.path(name, "ext")
-        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        extensions.write_text(f"subjectAltName={self.names}\n")
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", self.path(name, "key"),
                 "-out", request)
         openssl("x509", "-req", "-in", request, "-days", "2", "-CA", self.path("authority"),

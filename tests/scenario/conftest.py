@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib.mongodb import KINDS, PASSWORDS, MongoServer  # noqa: E402
+from lib.object_stores import FakeGcs, Minio  # noqa: E402
 from lib.postgres import SUPERUSER_PASSWORD, PostgresServer  # noqa: E402
 from lib.product import Product  # noqa: E402
 from lib import auth_data  # noqa: E402
@@ -80,6 +81,20 @@ def mongo(request, module_tmp):
     """Each MongoDB-compatible server with auth data and users; shared by a module, so leave it as it was."""
     with MongoServer.create(request.param, module_tmp / f"mongo-{request.param}") as server:
         server.load_auth_data()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def minio(module_tmp):
+    """S3 as MinIO has it; each test makes a bucket of its own."""
+    with Minio(module_tmp / "minio") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gcs(module_tmp):
+    """Google Cloud Storage as its emulator has it; likewise."""
+    with FakeGcs(module_tmp / "gcs") as server:
         yield server
 
 

@@ -52,6 +52,8 @@ def refused(product, stored, place, fact, code=4):
     ):
         done = product.run(*words, expect=code)
         assert fact in done.err
+        # Which backup and where, and what to do.
+        assert code != 4 or (f"{stored.name} in {product.repository}: " in done.err and "hint: " in done.err), done
         assert done.out == ""
         assert folder_state(place) == before
 

@@ -51,6 +51,18 @@ def test_a_repository_without_room_is_noticed_before_anything_is_written(product
             assert names_below(disk) == []
 
 
+def test_a_disk_that_will_soon_be_full_is_told_while_backups_still_work(product, tmp):
+    with small_disk(tmp / "disk", 100 * MEGABYTE) as disk:
+        settings = {"CONFIG_PATHS": random_files(tmp / "config", 1), "BACKUP_DIR": disk, "BACKUP_DIR_LIMIT_PERCENT": 60}
+        assert product.run("backup", "config", "--json", env=settings).json()["warnings"] == []
+        (disk / "other").write_bytes(bytes(70 * MEGABYTE))
+        told = product.run("backup", "config", "--json", env=settings)
+        (warning,) = told.json()["warnings"]
+        assert warning.startswith(f"the disk of {disk} is 7") and "above BACKUP_DIR_LIMIT_PERCENT=60" in warning
+        assert warning in told.err
+        assert f"warn repository: {warning}" in product.run("check", env=settings, expect=None).out
+
+
 def test_a_repository_that_fills_up_keeps_nothing(product, tmp, source):
     with small_disk(tmp / "disk", 22 * MEGABYTE) as disk:
         done = back_up(product, source, disk, expect=9)

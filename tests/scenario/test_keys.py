@@ -58,6 +58,13 @@ def test_every_wrong_key_is_told_as_one(backed_up, tmp):
     assert names_below(tmp) == []
 
 
+def test_check_warns_of_a_key_that_opens_no_backup_there_is(backed_up):
+    product, stored, _ = backed_up
+    warning = f"warn encryption key: it does not open {stored.name}, the newest backup in {product.repository}"
+    assert warning not in product.run("check", expect=None).out
+    assert warning in product.run("check", env={KEY_NAME: "f" * 64}, expect=None).out
+
+
 @pytest.mark.parametrize("key, fact", [
     (None, "BACKUP_ENCRYPTION_KEY is not set"),
     ("", "BACKUP_ENCRYPTION_KEY is not set"),

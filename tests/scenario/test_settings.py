@@ -136,17 +136,18 @@ def test_a_secret_on_the_command_line_is_refused(product):
     ({"DATABASE_URL": "mysql://127.0.0.1:1/x"},
      "this version cannot back up a database of type 'mysql'",
      "set DATABASE_URL to a database of one of these types: "),
+    ({"DATABASE_URL": "postgresql://backup:Sekret@geheim@127.0.0.1:1/db"},
+     "the user or the password in DATABASE_URL holds one of @ : / ? # as it is", "write it as %40"),
+    ({"DATABASE_URL": "postgresql://backup:Sek/ret9@127.0.0.1:1/db"},
+     "the user or the password in DATABASE_URL holds one of @ : / ? # as it is", "write it as %40"),
+    ({"DATABASE_URL": "mongodb://backup:Sek#ret9@127.0.0.1:1/db"},
+     "the user or the password in DATABASE_URL holds one of @ : / ? # as it is", "write it as %40"),
     ({"DATABASE_URL": "host=/tmp dbname=x"},
      "DATABASE_URL is not a URL: it does not begin with SCHEME://", "write it as in DATABASE_URL=mongodb://localhost/auth_service or DATABASE_URL=postgresql://"),
     ({"DATABASE_URL": "mysql://127.0.0.1:1/x"},
      "this version cannot back up a database of type 'mysql'", "set DATABASE_URL to a database of one of these types: "),
     ({"DATABASE_URL": ""}, "no database is named: DATABASE_URL is empty", "set DATABASE_URL, as in DATABASE_URL=mongodb://localhost/auth_service or "),
     ({"DATABASE_URL": None, "DATABASE_TYPE": "mongodb"}, "no database is named: DATABASE_URL is empty", "set DATABASE_URL"),
-    ({"DATABASE_URL": "postgresql://a@127.0.0.1:1/x", "S3_BUCKET": "my-bucket"},
-     "S3_BUCKET is set (environment), but this version does not have copies to S3 yet",
-     "unset it, or use a version that has it"),
-    ({"DATABASE_URL": "postgresql://a@127.0.0.1:1/x", "GCS_BUCKET": "my-bucket"},
-     "GCS_BUCKET is set (environment), but this version does not have copies to Google Cloud Storage yet", "unset it"),
     ({"DATABASE_URL": "", "MONGODB_URL": "mongodb://127.0.0.1:1/x", "DATABASE_TYPE": "postgresql"},
      "DATABASE_TYPE=postgresql contradicts DATABASE_URL, which begins with mongodb://", "set DATABASE_TYPE=mongodb"),
 ])
@@ -178,8 +179,8 @@ def test_the_stand_ins_of_database_url(product, name):
 
 def test_what_is_not_there_yet_is_warned_of_once(product, tmp):
     source = random_files(tmp / "source", 1)
-    done = product.run("backup", "config", env={"CONFIG_PATHS": source, "RETENTION_DAYS": "30", "DR_ENABLED": "true"})
-    for name, what in {"RETENTION_DAYS": "the removal of old backups", "DR_ENABLED": "disaster recovery"}.items():
+    done = product.run("backup", "config", env={"CONFIG_PATHS": source, "NOTIFICATION_ENABLED": "true", "DR_ENABLED": "true"})
+    for name, what in {"NOTIFICATION_ENABLED": "notifications", "DR_ENABLED": "disaster recovery"}.items():
         warning = f"warning: {name} is set (environment), but this version does not have {what} yet"
         assert done.err.count(warning) == 1
 

@@ -47,7 +47,7 @@ std::string lower(std::string_view text) {
 }
 
 // name [=] value [# comment]; the value without its quotation marks.
-std::pair<std::string, std::string> parse_line(std::string_view line) {
+std::pair<std::string, std::string> parse_setting(std::string_view line) {
     line = trim(line);
     const auto end = std::find_if_not(line.begin(), line.end(), is_name_character);
     const std::string_view name = line.substr(0, static_cast<std::size_t>(end - line.begin()));
@@ -85,7 +85,7 @@ Result<std::vector<std::string>> complete_configuration(StagedTree& tree) {
 std::vector<std::string> dangerous_settings(std::string_view text) {
     std::map<std::string, std::string> values;
     for (const auto& line : split(text, '\n')) {
-        auto [name, value] = parse_line(line);
+        auto [name, value] = parse_setting(line);
         values[name] = std::move(value);
     }
     std::vector<std::string> lines;

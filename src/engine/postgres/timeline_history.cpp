@@ -13,7 +13,7 @@ Error broken(std::uint32_t timeline) {
 }
 
 // "1\t0/3000148\tno recovery target specified"
-Result<LogBranch> parse_line(std::string_view line, std::uint32_t timeline) {
+Result<LogBranch> parse_branch(std::string_view line, std::uint32_t timeline) {
     const auto fields = split(line, '\t');
     const auto parent = fields.size() < 2 ? std::nullopt : parse_u64(trim(fields[0]));
     if (!parent || *parent == 0 || *parent >= timeline) return broken(timeline);
@@ -38,7 +38,7 @@ Result<std::vector<LogBranch>> parse_timeline_history(std::string_view text,
     for (const auto& line : split(text, '\n')) {
         const auto content = trim(std::string_view(line).substr(0, line.find('#')));
         if (content.empty()) continue;
-        ASB_TRY(auto branch, parse_line(content, timeline));
+        ASB_TRY(auto branch, parse_branch(content, timeline));
         if (!branches.empty()) {
             if (branch.parent <= branches.back().parent || branch.at < branches.back().at)
                 return broken(timeline);

@@ -30,8 +30,7 @@ class WalFollower final : public LogFollower {
         : connection_(std::move(connection)),
           continuation_(std::move(continuation)),
           segment_bytes_(server.wal_segment_bytes),
-          moment_(server.in_recovery),
-          kept_{continuation_.tail.end.at} {}
+          moment_(server.in_recovery) {}
 
     // The gap, or empty.
     Result<std::string> open(SlotPolicy policy);
@@ -42,6 +41,7 @@ class WalFollower final : public LogFollower {
   private:
     void begin_line(const LogPoint& start, WalReader::Start kind);
     void drop_given();
+    Result<std::optional<WalStream::Event>> next_event(Deadline deadline);
     Status take(WalStream::Event event);
     Status report_in_time(bool asked);
     [[nodiscard]] std::size_t complete_bytes() const;
@@ -59,7 +59,7 @@ class WalFollower final : public LogFollower {
     std::string bytes_;                    // up to the stream's position
     std::size_t given_ = 0;                // bytes of the chunk that was given out
     std::optional<LogLineChange> change_;  // what comes after bytes_
-    Lsn kept_;
+    Lsn kept_{};  // 0, which the server passes over, until something was confirmed
     Deadline report_at_ = after(kReportEvery);
 };
 
@@ -97,6 +97,13 @@ std::size_t WalFollower::complete_bytes() const {
     return boundary > start_.at ? boundary - start_.at : 0;
 }
 
+// A server may begin to stream, and only then find that the WAL is gone.
+Result<std::optional<WalStream::Event>> WalFollower::next_event(Deadline deadline) {
+    auto event = stream_->next(deadline);
+    if (!event && stream_->gap()) return fail(Code::incomplete, "{}", *stream_->gap());
+    return event;
+}
+
 // Everything that has come is taken before a chunk is given out, up to `bytes_max`: a server that
 // commits in quick succession sends a message each.
 Result<std::optional<LogFollower::News>> WalFollower::next(std::size_t bytes_max,
@@ -108,7 +115,7 @@ Result<std::optional<LogFollower::News>> WalFollower::next(std::size_t bytes_max
         if (full && complete_bytes() != 0) return news_of(complete_chunk());
         if (bytes_.size() >= kHeldBytesMax) return news_of(chunk(trace_->position()));
         const auto wait = complete_bytes() != 0 ? Deadline{} : std::min(deadline, report_at_);
-        ASB_TRY(auto event, stream_->next(wait));
+        ASB_TRY(auto event, next_event(wait));
         if (event) {
             ASB_CHECK(take(std::move(*event)));
             continue;

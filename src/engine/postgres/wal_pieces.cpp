@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kSegmentNameDigits = 24;
 constexpr std::size_t kOffsetDigits = 8;
 
-std::optional<std::uint32_t> parse_hex(std::string_view text) {
+std::optional<std::uint32_t> parse_digits(std::string_view text) {
     std::uint32_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
     const bool upper = std::ranges::none_of(text, [](char c) { return c >= 'a' && c <= 'f'; });
@@ -38,11 +38,11 @@ std::optional<WalPieceName> parse_wal_piece_name(std::string_view name,
         return std::nullopt;
     name.remove_prefix(1);
     if (!whole && name[kSegmentNameDigits] != '.') return std::nullopt;
-    const auto timeline = parse_hex(name.substr(0, 8));
-    const auto high = parse_hex(name.substr(8, 8));
-    const auto low = parse_hex(name.substr(16, 8));
+    const auto timeline = parse_digits(name.substr(0, 8));
+    const auto high = parse_digits(name.substr(8, 8));
+    const auto low = parse_digits(name.substr(16, 8));
     const auto offset =
-        whole ? std::optional<std::uint32_t>(0) : parse_hex(name.substr(kSegmentNameDigits + 1));
+        whole ? std::optional<std::uint32_t>(0) : parse_digits(name.substr(kSegmentNameDigits + 1));
     const std::uint64_t per_id = (std::uint64_t{1} << 32) / segment_bytes;
     if (!timeline || !high || !low || !offset || *low >= per_id || *offset >= segment_bytes)
         return std::nullopt;

@@ -16,7 +16,7 @@ class LocalEraser : public StoreEraser {
   public:
     explicit LocalEraser(std::string root) : root_(std::move(root)) {}
 
-    Status erase_all(const std::vector<ObjectKey>& keys) override {
+    Result<std::vector<ObjectKey>> erase_all(const std::vector<ObjectKey>& keys) override {
         std::map<std::string, Spot> changed;  // one of each folder
         for (const auto& key : keys) {
             ASB_TRY(auto spot, find_spot(root_, key));
@@ -25,7 +25,7 @@ class LocalEraser : public StoreEraser {
             if (removed) changed.try_emplace(folder_of(key), std::move(*spot));
         }
         for (const auto& [folder, spot] : changed) ASB_CHECK(sync_after_erase(spot));
-        return {};
+        return std::vector<ObjectKey>();  // a folder locks nothing
     }
 
     Result<std::size_t> sweep_abandoned() override {

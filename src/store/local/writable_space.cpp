@@ -20,4 +20,15 @@ Result<std::optional<std::uint64_t>> writable_space(const std::string& root) {
     return std::optional(*bytes);
 }
 
+// As df shows it: of what an ordinary user could have.
+std::optional<std::uint64_t> used_percent(const std::string& root) {
+    std::error_code error;
+    const auto space = std::filesystem::space(nearest_existing(root), error);
+    if (error || space.free > space.capacity) return std::nullopt;
+    const auto used = space.capacity - space.free;
+    const auto usable = used + space.available;
+    if (usable == 0) return std::nullopt;
+    return (used * 100 + usable - 1) / usable;
+}
+
 }  // namespace asb::local
