@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/fail_point.hpp"
 #include "base/text.hpp"
@@ -13,9 +14,11 @@
 #include "ops/opened.hpp"
 #include "ops/retention_settings.hpp"
 #include "repo/log_names.hpp"
+#include "repo/log_record.hpp"
 #include "repo/manifest_history.hpp"
 #include "repo/names.hpp"
 #include "repo/repository.hpp"
+#include "repo/retention_rules.hpp"
 
 namespace asb {
 namespace {
@@ -105,23 +108,34 @@ Status check_key(const OpsContext& context, StoreReader& store, const Catalog& c
     return newest->opens.error().within("nothing is removed");
 }
 
+// A log may be used for so long before anything but its record shows that it is: no plan knew its
+// first backup yet.
+bool is_young(const LogRecord& record) {
+    return record.created_at > days_before(now(), kLogDaysMin);
+}
+
 struct Removed {
     std::size_t backups = 0;
     std::size_t log_objects = 0;
     std::vector<std::string> retained;  // by the store: locked or held there
+    std::vector<std::string> needed;    // backups that those go on from
 };
 
 class Removal {
   public:
-    Removal(const OpsContext& context, const Stores& stores, const Look& look)
-        : context_(context), stores_(stores), look_(look) {}
+    Removal(const OpsContext& context, const Stores& stores, const Look& look,
+            const RetentionPolicy& policy, Instant now)
+        : context_(context), stores_(stores), look_(look), policy_(policy), now_(now) {}
 
     Result<Removed> run(const RetentionPlan& plan) {
         ASB_CHECK(write_records(plan));
-        for (const auto number : plan.removal_order)
-            ASB_CHECK(remove_backup(look_.catalog.entries[number].name));
-        for (const auto& objects : plan.objects) ASB_CHECK(remove_log(objects));
-        return std::move(removed_);
+        ASB_CHECK(remove_backups(plan));
+        if (removed_.retained.empty()) return remove_logs(plan);
+        // What those need of the log is known only now.
+        auto holds = look_.holds;
+        for (const auto* names : {&removed_.retained, &removed_.needed})
+            for (const auto& name : *names) holds.emplace_back().backup = name;
+        return remove_logs(plan_retention(look_.history, look_.catalog, policy_, holds, now_));
     }
 
   private:
@@ -136,8 +150,24 @@ class Removal {
         return {};
     }
 
-    // The manifest first: with it the backup ends to exist, whatever happens to the rest.
-    Status remove_backup(const std::string& name) {
+    // What a backup goes on from comes after it, and stays with it when the store does not let it
+    // go.
+    Status remove_backups(const RetentionPlan& plan) {
+        const RetentionCatalog backups(look_.catalog);
+        std::set<std::size_t> needed;
+        for (const auto number : plan.removal_order) {
+            const auto& name = look_.catalog.entries[number].name;
+            const bool stays = needed.contains(number);
+            if (stays) removed_.needed.push_back(name);
+            ASB_TRY(const bool gone, stays ? Result<bool>(false) : remove_backup(name));
+            if (!gone) needed.insert(backups.parent_of(number));
+        }
+        return {};
+    }
+
+    // The manifest first: with it the backup ends to exist, whatever happens to the rest. False
+    // when the store retains it.
+    Result<bool> remove_backup(const std::string& name) {
         ASB_CHECK(context_.stop.check());
         ASB_TRY(const auto objects, stores_.reader->list(name + "."));
         std::vector<ObjectKey> rest;
@@ -148,16 +178,23 @@ class Removal {
         ASB_TRY(const auto kept, stores_.eraser->erase_all({manifest_key(name)}));
         if (!kept.empty()) {
             removed_.retained.push_back(name);
-            return {};
+            return false;
         }
         ++removed_.backups;
         context_.log.info("{} is removed from {}", name, stores_.reader->place());
         if (const int error = fail_point("expire.body"))
             return errno_error(error, "cannot remove", name, Code::store);
-        return erase(rest);
+        ASB_CHECK(erase(rest));
+        return true;
+    }
+
+    Result<Removed> remove_logs(const RetentionPlan& plan) {
+        for (const auto& objects : plan.objects) ASB_CHECK(remove_log(objects));
+        return std::move(removed_);
     }
 
     Status remove_log(const RemovedObjects& objects) {
+        const auto retained_before = removed_.retained.size();
         std::vector<ObjectKey> keys;
         keys.reserve(objects.spans.size());
         for (std::size_t i = 0; i < objects.spans.size(); ++i)
@@ -170,15 +207,31 @@ class Removal {
             ASB_CHECK(erase({keys.begin() + static_cast<std::ptrdiff_t>(i),
                              keys.begin() + static_cast<std::ptrdiff_t>(end)}));
         }
-        removed_.log_objects += keys.size();
-        if (!objects.is_whole_log) return {};
-        // Its record, with the key that nothing needs any more, and the histories of its lines.
-        ASB_TRY(const auto rest, stores_.reader->list(fmt::format(
-                                     "{}{}/", kLogPrefix, look_.history.logs[objects.log].id)));
-        std::vector<ObjectKey> names;
-        names.reserve(rest.size());
-        for (const auto& object : rest) names.push_back(object.key);
-        return erase(names);
+        const auto retained = removed_.retained.size() - retained_before;
+        removed_.log_objects += keys.size() - retained;
+        if (!objects.is_whole_log || retained != 0) return {};
+        return remove_rest_of_log(look_.history.logs[objects.log].id);
+    }
+
+    // Its record, with the key that nothing needs any more, and the histories of its lines; but not
+    // while there is an object, which may have come since.
+    Status remove_rest_of_log(const std::string& id) {
+        ASB_TRY(const auto rest, stores_.reader->list(fmt::format("{}{}/", kLogPrefix, id)));
+        std::vector<ObjectKey> keys;
+        keys.reserve(rest.size());
+        for (const auto& object : rest) {
+            const auto name = parse_log_name(object.key.text());
+            if (name && name->kind == LogName::Kind::object) return {};
+            keys.push_back(object.key);
+        }
+        const auto record = stores_.reader->get(log_record_key(id), kLogRecordBytesMax);
+        if (record) {
+            const auto parsed = parse_log_record(*record, id);
+            if (parsed && is_young(*parsed)) return {};
+        } else if (record.error().code != Code::not_found) {
+            return record.error();
+        }
+        return erase(keys);
     }
 
     Status erase(const std::vector<ObjectKey>& keys) {
@@ -190,6 +243,8 @@ class Removal {
     const OpsContext& context_;
     const Stores& stores_;
     const Look& look_;
+    const RetentionPolicy& policy_;
+    const Instant now_;
     Removed removed_;
 };
 
@@ -200,9 +255,11 @@ struct Told {
 };
 
 Told tell(const std::string& place, const RetentionPlan& plan, const Look& look) {
-    Told told{
-        .text = place + "\n",
-        .document = {{"place", place}, {"backups", Json::array()}, {"retained", Json::array()}}};
+    Told told{.text = place + "\n",
+              .document = {{"place", place},
+                           {"backups", Json::array()},
+                           {"retained", Json::array()},
+                           {"needed", Json::array()}}};
     std::size_t log_objects = 0;
     for (const auto& objects : plan.objects) log_objects += objects.spans.size();
     for (std::size_t i = 0; i < plan.backups.size(); ++i) {
@@ -229,6 +286,10 @@ void tell_removed(const Removed& removed, Told& told) {
             fmt::format("  retained by the store, which has it locked or held: {}\n", name);
         told.document["retained"].push_back(name);
     }
+    for (const auto& name : removed.needed) {
+        told.text += fmt::format("  stays, since one that is retained goes on from it: {}\n", name);
+        told.document["needed"].push_back(name);
+    }
     told.document["removed"] = removed.backups;
     told.document["log_objects_removed"] = removed.log_objects;
 }
@@ -246,7 +307,10 @@ Result<Told> expire_in(const OpsContext& context, const Destination& destination
         ASB_CHECK(accept_missing(context, stores.appender.get(), look, destination.name,
                                  request.accept_missing));
     ASB_CHECK(check_history(context, look, destination.name));
-    const auto plan = plan_retention(look.history, look.catalog, policy, look.holds, now());
+    const auto at = now();
+    auto plan = plan_retention(look.history, look.catalog, policy, look.holds, at);
+    // A place without any backup is one that a sync has just begun to fill, with the log first.
+    if (look.catalog.entries.empty()) plan.objects.clear();
     auto told = tell(destination.name, plan, look);
     if (request.dry_run) {
         told.text += fmt::format("  would be removed: {}, {} of the log\n",
@@ -254,7 +318,7 @@ Result<Told> expire_in(const OpsContext& context, const Destination& destination
                                  counted(told.document["log_objects_to_remove"], "object"));
         return told;
     }
-    ASB_TRY(const auto removed, Removal(context, stores, look).run(plan));
+    ASB_TRY(const auto removed, Removal(context, stores, look, policy, at).run(plan));
     // What an earlier run that was cut off left without a manifest.
     ASB_TRY([[maybe_unused]] const auto swept, sweep_leftovers(*stores.reader, *stores.eraser));
     tell_removed(removed, told);

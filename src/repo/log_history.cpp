@@ -92,10 +92,11 @@ class NameCollector {
     Status add(std::string_view key) {
         const auto name = parse_log_name(key);
         if (!name) return {};
-        if (name->kind == LogName::Kind::object)
-            log_named(name->log_id).spans.push_back(span_of(name->object));
+        // Of a record too: it may be all that is left of a log.
+        StreamedLog& log = log_named(name->log_id);
+        if (name->kind == LogName::Kind::object) log.spans.push_back(span_of(name->object));
         if (name->kind == LogName::Kind::history)
-            histories_.emplace_back(ObjectKey::known(std::string(key)), &log_named(name->log_id));
+            histories_.emplace_back(ObjectKey::known(std::string(key)), &log);
         return {};
     }
 

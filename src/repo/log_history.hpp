@@ -49,8 +49,10 @@ struct LogBase {
 // backup could mend.
 struct DatabaseLog {
     std::string id;
-    std::string engine;    // "" when no backup of this log is left: then only objects are known
-    std::string identity;  // LogFacts::identity
+    // "" when no backup of this log is left: then only what was streamed is known, which may be a
+    // record or a history alone, without any span.
+    std::string engine;
+    std::string identity;             // LogFacts::identity
     std::vector<LogSpan> spans;       // by line, start and end
     std::vector<LogBase> bases;       // oldest first
     std::vector<LogBranch> branches;  // by line; one at most a line
@@ -61,7 +63,7 @@ struct LogHistory {
     std::vector<DatabaseLog> logs;     // the one of the newest backup last; objects alone first
 };
 
-// What lies below log/ of one log.
+// What lies below log/ of one log; nothing in it when that is a record alone.
 struct StreamedLog {
     std::vector<LogSpan> spans;
     std::vector<LogBranch> branches;

@@ -15,9 +15,6 @@ namespace asb {
 namespace {
 
 constexpr auto kEndOfLine = std::numeric_limits<std::uint64_t>::max();
-// A full backup that is being made needs the log from its start on, and nothing shows it yet; one
-// that takes longer than a day has a day of log to spare with any days or least age that is set.
-constexpr std::uint32_t kLogDaysMin = 1;
 
 // Instants, both ends included.
 class Instants {
@@ -320,13 +317,17 @@ void RetainedLogs::keep_identity(std::size_t log) {
                                               history_.logs[log].id));
 }
 
+bool RetainedLogs::has_rules() const {
+    return policy_.database.any() || policy_.max_age_days != 0;
+}
+
 bool RetainedLogs::is_old(const LogSpan& span) const {
     const auto& rules = policy_.database;
     const auto time = time_of(span);
     const auto least = std::max({kLogDaysMin, policy_.min_age_days, rules.days});
     if (time >= CommitTime(days_before(now_, least))) return false;
     if (rules.any()) return true;
-    return policy_.max_age_days != 0 && time < CommitTime(days_before(now_, policy_.max_age_days));
+    return has_rules() && time < CommitTime(days_before(now_, policy_.max_age_days));
 }
 
 std::string RetainedLogs::removal_reason() const {
@@ -344,7 +345,7 @@ std::vector<RemovedObjects> RetainedLogs::removed_objects() const {
         RemovedObjects removed{.log = static_cast<std::uint32_t>(log),
                                .spans = {},
                                .reason = removal_reason(),
-                               .is_whole_log = true};
+                               .is_whole_log = has_rules()};
         const auto& own = logs_[log];
         const auto& spans = history_.logs[log].spans;
         for (auto i = spans.size(); i-- > 0;) {
@@ -354,13 +355,27 @@ std::vector<RemovedObjects> RetainedLogs::removed_objects() const {
             else
                 removed.is_whole_log = false;
         }
-        if (removed.spans.empty()) continue;
-        for (const auto* entries : {&own.members, &own.strangers})
-            for (const auto entry : *entries)
-                if (stays(entry)) removed.is_whole_log = false;
-        all.push_back(std::move(removed));
+        removed.is_whole_log = removed.is_whole_log && !has_backup(log);
+        if (removed.is_whole_log || !removed.spans.empty()) all.push_back(std::move(removed));
     }
     return all;
+}
+
+// Whether one stays that is the log's, or may be: of a damaged one it is not always known whose log
+// it has.
+bool RetainedLogs::has_backup(std::size_t log) const {
+    const auto& own = logs_[log];
+    for (const auto* entries : {&own.members, &own.strangers})
+        for (const auto entry : *entries)
+            if (stays(entry)) return true;
+    for (std::size_t i = 0; i < catalog_.size(); ++i) {
+        if (catalog_[i].is_good || !stays(i)) continue;
+        const auto& manifest = catalog_.manifest(i);
+        if (manifest.log ? manifest.log->facts.log_id == history_.logs[log].id
+                         : manifest.id.empty())
+            return true;
+    }
+    return false;
 }
 
 }  // namespace asb

@@ -72,7 +72,9 @@ class RetainedLogs {
     [[nodiscard]] bool stays(std::size_t entry) const {
         return kept_.is_kept(entry) || is_touched_[entry] != 0;
     }
+    [[nodiscard]] bool has_rules() const;  // for the log
     [[nodiscard]] bool is_old(const LogSpan& span) const;
+    [[nodiscard]] bool has_backup(std::size_t log) const;
     [[nodiscard]] std::string removal_reason() const;
 
     const LogHistory& history_;

@@ -156,6 +156,49 @@ TEST(RetainedLogs, SaysWhenNothingOfALogStays) {
     EXPECT_TRUE(plan.objects.front().is_whole_log);
 }
 
+// Of an earlier run that was cut off, or of one in which the last backup still had a right to stay.
+TEST(RetainedLogs, ALogOfWhichOnlyItsRecordIsLeftGoesAsAWhole) {
+    Repository repository;
+    repository.full(50);
+    repository.streamed["b"];
+    const auto plan = repository.plan(only_days(5), 51);
+    ASSERT_EQ(plan.objects.size(), 1U);
+    EXPECT_TRUE(plan.objects.front().is_whole_log);
+    EXPECT_THAT(plan.objects.front().spans, IsEmpty());
+    EXPECT_TRUE(repository.plan({}, 51).removes_nothing());
+}
+
+TEST(RetainedLogs, ALogWithoutObjectsGoesWithItsLastBackup) {
+    Repository repository;
+    repository.full(0);
+    repository.streamed["a"];
+    repository.full(50);
+    repository.catalog.entries.back().manifest.log->facts.log_id = "b";
+    EXPECT_TRUE(repository.plan(only_days(60), 51).removes_nothing());
+    const auto plan = repository.plan(only_days(5), 51);
+    EXPECT_EQ(plan.removal_order.size(), 1U);
+    ASSERT_EQ(plan.objects.size(), 1U);
+    EXPECT_TRUE(plan.objects.front().is_whole_log);
+}
+
+// `sync --repair` may bring it back, and then it needs its log's key.
+TEST(RetainedLogs, ADamagedBackupKeepsTheRecordOfItsLogOrOfAnyThatMayBeIt) {
+    const auto whole_logs = [](bool is_readable, const char* id) {
+        Repository repository;
+        repository.full(0).full(50).damaged();
+        auto& manifest = repository.catalog.entries.back().manifest;
+        if (is_readable)
+            manifest.log->facts.log_id = id;
+        else
+            manifest = {};
+        repository.streamed["b"];
+        return repository.plan(only_days(5), 51).objects.size();
+    };
+    EXPECT_EQ(whole_logs(true, "b"), 0U);
+    EXPECT_EQ(whole_logs(false, ""), 0U);
+    EXPECT_EQ(whole_logs(true, "c"), 1U);
+}
+
 TEST(RetainedLogs, LogOfTheLastDayStaysForTheBackupThatIsBeingMade) {
     Repository repository;
     repository.object(0, 3);

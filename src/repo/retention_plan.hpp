@@ -20,6 +20,10 @@ namespace asb {
 
 // A hundred years: whatever is set beyond it means the same, and no calculation with it overflows.
 inline constexpr std::uint32_t kRetentionDaysMax = 36'525;
+// What is younger of a streamed log never goes. A full backup that is being made needs the log from
+// its start on, and nothing shows it yet; one that takes longer than a day has a day of log to
+// spare with any days or least age that is set.
+inline constexpr std::uint32_t kLogDaysMin = 1;
 
 // What to keep; a backup stays when one of the rules keeps it. 0: the rule is off.
 struct KeepRules {
@@ -73,7 +77,8 @@ struct RemovedObjects {
     std::uint32_t log = 0;             // index into LogHistory::logs
     std::vector<std::uint32_t> spans;  // index into DatabaseLog::spans; the newest first
     std::string reason;
-    // No object and no backup of it stays: its record and its histories of lines may go as well.
+    // No object and no backup of it stays: once the objects are gone, its record and its histories
+    // of lines may go as well. Then there may be no object at all that goes.
     bool is_whole_log = false;
 };
 

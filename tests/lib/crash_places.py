@@ -1,6 +1,7 @@
 """Why this exists: crash campaigns over several destinations begin each of hundreds of stories with the same objects in
 three places, and see afterwards what lies there without asking the product."""
 
+import functools
 import hashlib
 import pathlib
 import re
@@ -17,6 +18,20 @@ def md5(content):
     return hashlib.md5(content).hexdigest()
 
 
+def md5_of(path):
+    found = path.stat()
+    return md5_of_file(path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=10_000)
+def md5_of_file(path, *_):
+    """Read once as long as it is the same."""
+    return md5(path.read_bytes())
+
+
+known_md5 = functools.lru_cache(maxsize=1000)(md5)  # of contents that many stories begin with
+
+
 class Folder:
     """What a bucket of lib.buckets can, of a folder."""
 
@@ -27,7 +42,7 @@ class Folder:
         return sorted(str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_file())
 
     def digests(self, _=""):
-        return {key: md5(self.read(key)) for key in self.keys()}
+        return {key: md5_of(self.path / key) for key in self.keys()}
 
     def read(self, key):
         return (self.path / key).read_bytes()
@@ -38,6 +53,9 @@ class Folder:
     def write(self, key, content):
         (self.path / key).parent.mkdir(parents=True, exist_ok=True)
         (self.path / key).write_bytes(content)
+
+    def delete(self, key):
+        (self.path / key).unlink()
 
 
 class CrashPlaces(ManyPlaces):
@@ -59,6 +77,18 @@ class CrashPlaces(ManyPlaces):
         for (store, prefix), objects in zip(self.stores, contents):
             for key, content in objects.items():
                 store.write(prefix + key, content)
+
+    def begin_again(self, contents):
+        """The same where the last story began, with its names: what it left as it was is not written anew."""
+        shutil.rmtree(self.logs, ignore_errors=True)
+        for (store, prefix), objects in zip(self.stores, contents):
+            there = store.digests(prefix)
+            for key in there:
+                if key.removeprefix(prefix) not in objects:
+                    store.delete(key)
+            for key, content in objects.items():
+                if there.get(prefix + key) != known_md5(content):
+                    store.write(prefix + key, content)
 
     @property
     def stores(self):
@@ -98,10 +128,11 @@ def lasting(objects):
     return {key: digest for key, digest in objects.items() if key.startswith((HOLDS, RECORDS))}
 
 
-def unfinished(objects):
-    """What only a run that is alive may have there: leases, partial files, pieces of backups without a manifest."""
+def unfinished(objects, *also):
+    """What only a run that is alive may have there: leases, partial files, pieces of backups without a manifest. `also`:
+    what else belongs there begins with these."""
     names = tuple(f"{name}." for name in names_in(objects))
-    known = (crash.NOTE, HOLDS, RECORDS, *names)
+    known = (crash.NOTE, HOLDS, RECORDS, *also, *names)
     return [key for key in objects if PARTIAL.search(key) or not key.startswith(known)]
 
 
@@ -110,7 +141,8 @@ def deaths_at(steps):
     return [(name, steps[:place].count(name) + 1, "kill") for place, name in enumerate(steps)]
 
 
-def errors_at(steps):
-    """What a store may answer: the disk fails at the first step of each kind, and is full at the last."""
-    kinds = sorted({*steps})
-    return [(name, 1, "eio") for name in kinds] + [(name, steps.count(name), "enospc") for name in kinds]
+def errors_at(deaths):
+    """What a store may answer instead: the disk fails at the first step of each kind, and is full at the last."""
+    first = {name: nth for name, nth, _ in reversed(deaths)}
+    last = {name: nth for name, nth, _ in deaths}
+    return [(name, first[name], "eio") for name in sorted(first)] + [(name, last[name], "enospc") for name in sorted(last)]

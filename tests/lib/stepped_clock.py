@@ -1,5 +1,6 @@
-"""Why this exists: clocks of servers step, when somebody sets them or a machine wakes up. PostgreSQL asks for the time in
-one place of the C library, so that a small library in front of it can answer with a time of the test's own."""
+"""Why this exists: clocks of servers step, when somebody sets them or a machine wakes up; and what a policy lets go must
+first be days old. PostgreSQL asks for the time in one place of the C library and the product in another one, so that a
+small library in front of both can answer with a time of the test's own."""
 
 import mmap
 import os
@@ -33,6 +34,12 @@ int gettimeofday(struct timeval *now, void *zone) {
     now->tv_sec = real.tv_sec + *seconds;
     now->tv_usec = real.tv_nsec / 1000;
     return 0;
+}
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+    int failed = syscall(SYS_clock_gettime, which, now);
+    if (!failed && which == CLOCK_REALTIME && seconds) now->tv_sec += *seconds;
+    return failed;
 }
 """
 

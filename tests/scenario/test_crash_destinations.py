@@ -1,14 +1,10 @@
 """Why this exists: a backup into three destinations, a copy between them, and the removal of old ones may die at any step.
 After each death every place holds only what is whole and all that must stay, and the next run finishes what was begun."""
 
-import concurrent.futures
-import dataclasses
-import random
-import time
-
 import pytest
-from lib import crash
-from lib.crash_places import CrashPlaces, deaths_at, errors_at, lasting, md5, names_in, objects_of, unfinished
+from lib import crash, crash_stage
+from lib.crash_places import lasting, md5, names_in, unfinished
+from lib.crash_stage import EVERY, INCOMPLETE, Lane, Story, whole_in
 from lib.folder_state import folder_state
 from lib.log_writer import LogWriter, assert_is, lsn_text
 from lib.object_stores import Moto
@@ -16,173 +12,23 @@ from lib.postgres import PostgresServer
 from lib.recovered import back_up, let_the_server_read, recovered
 from lib.stored_backup import random_files
 
-SEED = 20240115
-LANES = 2
-# Of all points; CI has no time for as many of these as of others.
-EVERY = 1 if crash.SAMPLE == 1 else 5 * crash.SAMPLE
-MOMENTS = max(1, 24 // EVERY)  # of kills at random, a story
+MOMENTS = 24  # of kills at random, a story
 TWO_SEGMENTS = 17  # MiB
 TALLY = crash.Tally("several destinations", 300 * crash.SAMPLE // EVERY)
-INCOMPLETE, USAGE, NOT_FOUND = 3, 2, 10
-REFUSED = (0, crash.FAILED, INCOMPLETE, crash.STORE, crash.SPACE)
+NOT_FOUND = 10
 LOCAL_ONLY = {"S3_BUCKET": None, "GCS_BUCKET": None}
 KEEP_TWO, KEEP_ONE = ({"RETENTION_CONFIG_KEEP_LAST": count} for count in (2, 1))
 HOLD = ("--reason", "case 4711", "--owner", "legal")
 
 
-@dataclasses.dataclass
-class Story:
-    """What three places hold before a run of `words`, which backups it may remove, whether it `lifts` holds, and
-    `finish(lane)`: the next run, and how it must end. `whole`: the digests of each backup's objects by its name, where some
-    are damaged in `before`."""
+class Stage(crash_stage.Stage):
+    """`small` and `large`: what is backed up of configuration."""
 
-    kind: str
-    words: tuple
-    before: list
-    finish: object
-    settings: dict = dataclasses.field(default_factory=dict)
-    may_go: tuple = ()
-    parents: dict = dataclasses.field(default_factory=dict)
-    whole: dict = None
-    lifts: bool = False
-
-
-class Lane(CrashPlaces):
-    """Places of its own, in which one story after the other is played."""
-
-    def begin_story(self, story):
-        self.begin(story.before)
-        self.was = self.digests()
-        self.whole = story.whole or whole_in(self.was)
-
-    def steps(self, story):
-        self.begin_story(story)
-        return crash.steps_of(self, *story.words, env=story.settings)
-
-    def seconds(self, story):
-        self.begin_story(story)
-        started = time.monotonic()
-        self.run(*story.words, env=story.settings)
-        return time.monotonic() - started
-
-    def meets(self, story, name, nth, action):
-        self.begin_story(story)
-        expect = crash.KILLED if action == "kill" else REFUSED
-        done = self.run(*story.words, env={**story.settings, **crash.armed(nth, action, name)}, expect=expect)
-        assert done.code != 0 or self.names() == self.names()[:1] * 3, f"not everywhere, and exit 0\n{done!r}"
-        self.goes_on(story)
-
-    def dies_after(self, story, seconds):
-        """Whether it did, or was faster."""
-        self.begin_story(story)
-        running = self.popen(*story.words, env=story.settings)
-        crash.wait_or_kill(running, seconds)
-        done = running.wait(expect=(0, crash.KILLED))
-        self.goes_on(story)
-        return done.code == crash.KILLED
-
-    def goes_on(self, story):
-        self.check_rules(story)
-        story.finish(self)
-        self.check_tidy()
-
-    def check_rules(self, story):
-        """What is listed anywhere is whole, and all that must stay is still there."""
-        for number, (was, now) in enumerate(zip(self.was, self.digests())):
-            listed = names_in(now)
-            for name in listed:
-                self.check_listed(name, number, was, now)
-                assert story.parents.get(name) in (None, *listed), f"{name} lost what it goes on from"
-            damaged = [name for name in names_in(was) if objects_of(name, was) != self.whole[name]]
-            assert {*names_in(was)} - {*listed} <= {*story.may_go, *damaged}, self.places[number]
-            if not story.lifts:
-                assert lasting(was).items() <= lasting(now).items(), self.places[number]
-
-    def check_listed(self, name, number, was, now):
-        found = objects_of(name, now)
-        if name not in self.whole:
-            self.run("verify", name, "--quiet", *self.at(number))
-        else:
-            # What was damaged before may be so still.
-            assert found in (self.whole[name], objects_of(name, was)), f"{name} in {self.places[number]}"
-
-    def check_tidy(self):
-        """Nothing that a dead run began is left, and each list matches its own history."""
-        for place, objects in zip(self.places, self.digests()):
-            assert unfinished(objects) == [], place
-        assert list(self.temporary.iterdir()) == []
-        assert self.findings() == []
-
-    def findings(self):
-        """What `check` says of lists and histories; that no database is named is another matter."""
-        checks = self.run("check", "--json", expect=(USAGE, INCOMPLETE)).json()["checks"]
-        about = [one for one in checks if one["subject"].startswith(("catalog", "history"))]
-        assert len(about) >= len(self.places)
-        return [one["detail"] for one in about if one["verdict"] != "ok"]
-
-    def names(self):
-        return [names_in(objects) for objects in self.digests()]
-
-    def check_same(self, *names):
-        """Each has the same bytes everywhere, and verifies in one place: in another one each time."""
-        for name in names:
-            first, *others = (objects_of(name, objects) for objects in self.digests())
-            assert others == [first] * 2, name
-            self.run("verify", name, "--quiet", *self.at(self.story % len(self.places)))
-
-
-def whole_in(places):
-    return {name: objects_of(name, objects) for objects in places for name in names_in(objects)}
-
-
-class Stage:
     def __init__(self, folder, minio, gcs):
-        self.folder, self.moments = folder, random.Random(SEED)
+        super().__init__(folder, minio, gcs, TALLY)
         self.small, self.large = random_files(folder / "small", 0), random_files(folder / "large", TWO_SEGMENTS)
-        self.lanes = [Lane(folder / f"lane-{number}", minio, gcs) for number in range(LANES)]
         for lane in self.lanes:
-            lane.key = self.lanes[0].key
             lane.settings["CONFIG_PATHS"] = self.small
-        self._campaigns = 0
-        self._pool = concurrent.futures.ThreadPoolExecutor(LANES)
-
-    def make(self, before, *runs, env=None, expect=0):
-        """What the places hold after these runs."""
-        lane = self.lanes[0]
-        lane.begin(before)
-        for words in runs:
-            lane.run(*words, env=env, expect=expect)
-        return lane.contents()
-
-    def deal(self, points, act):
-        """`act(lane, *point)` for each; what each said."""
-        def play(lane, hand):
-            return [act(lane, *point) for point in hand]
-
-        hands = [points[number::LANES] for number in range(LANES)]
-        played = [self._pool.submit(play, *pair) for pair in zip(self.lanes, hands)]
-        return [said for hand in played for said in hand.result()]
-
-    def campaign(self, story, least):
-        """Deaths at every step, of which there are `least` or more, and errors of the store at each kind of step."""
-        steps = self.lanes[0].steps(story)
-        assert len(steps) >= least, steps
-        deaths, errors = (self.sampled(points) for points in (deaths_at(steps), errors_at(steps)))
-        self.deal([*deaths, *errors], lambda lane, *point: lane.meets(story, *point))
-        for name, *_ in deaths:
-            TALLY.add(f"{name} of {story.kind}")
-
-    def sampled(self, points):
-        """From another one on each time, so that together they meet all kinds."""
-        self._campaigns += 1
-        return points[self._campaigns % EVERY :: EVERY]
-
-    def at_any_moment(self, story):
-        usual = self.lanes[0].seconds(story)
-        points = [(self.moments.uniform(0, usual),) for _ in range(MOMENTS)]
-        died = self.deal(points, lambda lane, seconds: lane.dies_after(story, seconds))
-        for _ in filter(None, died):
-            TALLY.add(f"any moment of {story.kind}")
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +71,7 @@ def test_a_backup_after_one_that_died_dies_at_any_step(stage, after_a_death):
 def test_a_backup_in_parts_dies_at_any_step_and_moment(stage, used):
     large = Story("a backup in parts", ("backup", "config"), used, next_backup_is_everywhere, {"CONFIG_PATHS": stage.large})
     stage.campaign(large, 44)
-    stage.at_any_moment(large)
+    stage.at_any_moment(large, MOMENTS)
 
 
 def next_backup_leaves_two(lane):
@@ -290,7 +136,7 @@ def test_expire_dies_at_any_step_and_moment(stage, chains, tmp):
     story = Story("expire", ("expire",), chains.before, chains.next_one_leaves_what_is_kept, chains.settings,
                   may_go=chains.gone, parents=chains.parents)
     stage.campaign(story, 60)
-    stage.at_any_moment(story)
+    stage.at_any_moment(story, MOMENTS)
     lane = stage.lanes[0]
     lane.meets(story, "expire.body", 5, "kill")
     lane.check_same(*chains.kept)
@@ -329,7 +175,7 @@ def next_repair_makes_them_equal(lane):
 def test_seeding_new_places_dies_at_any_step_and_moment(stage, scattered, tmp):
     story = Story("sync into new places", ("sync",), scattered, next_sync_makes_them_equal)
     stage.campaign(story, 50)
-    stage.at_any_moment(story)
+    stage.at_any_moment(story, MOMENTS)
     lane = stage.lanes[0]
     lane.meets(story, "store.remote.put", 3, "kill")
     for number, name in enumerate(lane.names()[0], 1):
@@ -354,7 +200,7 @@ def test_repairing_dies_at_any_step_and_moment(stage, used):
     story = Story("sync --repair", ("sync", "--repair"), damaged(whole), next_repair_makes_them_equal,
                   whole=whole_in(digests))
     stage.campaign(story, 30)
-    stage.at_any_moment(story)
+    stage.at_any_moment(story, MOMENTS)
 
 
 def test_a_hold_dies_at_any_step_and_its_backup_stays(stage, used):
