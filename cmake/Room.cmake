@@ -10,6 +10,10 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 at -O2 cannot see through std::variant and std::optional and warns of values that are always set.
   list(APPEND ASB_WARNINGS -Wno-maybe-uninitialized)
+  if(ASB_UNITY)
+    # It takes a file that is read with others for a header.
+    list(APPEND ASB_WARNINGS -Wno-subobject-linkage)
+  endif()
 endif()
 
 function(asb_compile_options target)
@@ -33,6 +37,11 @@ function(asb_precompile target)
   endif()
 endfunction()
 
+# Reading headers is most of a compilation. Names that clash when files are read together are better different anyway.
+function(asb_unite target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASB_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
 function(asb_room name)
   cmake_parse_arguments(ROOM "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -47,8 +56,7 @@ function(asb_room name)
     target_link_libraries(asb_${name} PUBLIC ${ROOM_USES} ${ROOM_LIBRARIES})
     asb_compile_options(asb_${name})
     asb_precompile(asb_${name})
-    # Reading headers is most of a compilation. Names that clash when files are read together are better different anyway.
-    set_target_properties(asb_${name} PROPERTIES UNITY_BUILD ${ASB_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+    asb_unite(asb_${name})
   else()
     add_library(asb_${name} INTERFACE)
     target_include_directories(asb_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -66,6 +74,7 @@ function(asb_test_program name)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   asb_compile_options(${name})
   asb_precompile(${name} <gtest/gtest.h> <gmock/gmock.h>)
+  asb_unite(${name})
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
                        PROPERTIES TIMEOUT 300 LABELS "${PROGRAM_LABELS}")
 endfunction()

@@ -12,14 +12,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLongEnoughToBlock = 50ms;  // the other thread would have gone on long before
+constexpr auto kTimeToBlock = 50ms;  // the other thread would have gone on long before
 
 // A thread that takes `bytes` from a budget, at once or later.
 class Taker {
   public:
     Taker(ByteBudget& budget, std::uint64_t bytes)
         : thread_([this, &budget, bytes] { taken_ = budget.take(bytes).has_value(); }) {
-        std::this_thread::sleep_for(kLongEnoughToBlock);
+        std::this_thread::sleep_for(kTimeToBlock);
     }
     [[nodiscard]] bool has_taken() const { return taken_.load(); }
     bool taken_in_the_end() {
@@ -39,7 +39,7 @@ TEST(ByteBudget, LetsBytesOutUntilTheyFillIt) {
     ASSERT_TRUE(first && second);
     Taker taker(budget, 5);
     first.reset();
-    std::this_thread::sleep_for(kLongEnoughToBlock);
+    std::this_thread::sleep_for(kTimeToBlock);
     EXPECT_FALSE(taker.has_taken());
     second.reset();
     EXPECT_TRUE(taker.taken_in_the_end());
@@ -71,7 +71,7 @@ TEST(ByteBudget, WakesAllWaitersOnClose) {
     const auto all = budget.take(1);
     std::vector<std::jthread> waiters;
     for (int i = 0; i < 3; ++i) waiters.emplace_back([&] { EXPECT_FALSE(budget.take(1)); });
-    std::this_thread::sleep_for(kLongEnoughToBlock);
+    std::this_thread::sleep_for(kTimeToBlock);
     budget.close();
     EXPECT_FALSE(budget.take(1));
 }

@@ -16,11 +16,11 @@ using test::FailsWith;
 using test::MemorySink;
 using test::Succeeds;
 
-constexpr Salt kSalt = {std::byte{9}, std::byte{8}, std::byte{7}, std::byte{6},
-                        std::byte{5}, std::byte{4}, std::byte{3}, std::byte{2}};
+constexpr Salt kChainSalt = {std::byte{9}, std::byte{8}, std::byte{7}, std::byte{6},
+                             std::byte{5}, std::byte{4}, std::byte{3}, std::byte{2}};
 
-const BodyKeys& keys() {
-    static const BodyKeys kKeys = derive_body_keys(Secret("swordfish"), kSalt, 10'000);
+const BodyKeys& chain_keys() {
+    static const BodyKeys kKeys = derive_body_keys(Secret("swordfish"), kChainSalt, 10'000);
     return kKeys;
 }
 
@@ -47,7 +47,7 @@ Status write_entry(TarWriter& writer, const Entry& entry) {
 
 Status write_all_to(ByteSink& last, const std::vector<Entry>& entries, Body& body) {
     SegmentSink segments(last);
-    CbcEncryptSink encrypter(segments, keys(), kSalt);
+    CbcEncryptSink encrypter(segments, chain_keys(), kChainSalt);
     GzipMemberSink gzip(encrypter, {.threads = 2, .level = 1});
     TarWriter writer(gzip);
     for (const auto& entry : entries) ASB_CHECK(write_entry(writer, entry));
@@ -73,7 +73,7 @@ Status read_body(const Body& body, EntryList& list) {
             return {};
         },
         body.bytes.size(), body.digests, 2);
-    CbcDecryptSource decrypter(segments, keys());
+    CbcDecryptSource decrypter(segments, chain_keys());
     GzipMemberSource gzip(decrypter, body.members, 2);
     TarParser parser(list);
     while (true) {
@@ -194,7 +194,7 @@ TEST(Chain, BringsTheErrorOfTheLastSinkBackToTheWriter) {
 TEST(Chain, MayBeDroppedInTheMiddle) {
     MemorySink sink;
     SegmentSink segments(sink);
-    CbcEncryptSink encrypter(segments, keys(), kSalt);
+    CbcEncryptSink encrypter(segments, chain_keys(), kChainSalt);
     GzipMemberSink gzip(encrypter, {});
     TarWriter writer(gzip);
     ASSERT_THAT(write_entry(writer, large_entries()[2]), Succeeds());

@@ -15,13 +15,13 @@ using test::random_data;
 using test::read_all;
 using test::Succeeds;
 
-struct Stored {
+struct StoredSegments {
     Data body;
     std::vector<Digest> digests;
     std::vector<std::size_t> writes;
 };
 
-Stored store(Bytes data, std::size_t piece_bytes = 1'000'003) {
+StoredSegments store(Bytes data, std::size_t piece_bytes = 1'000'003) {
     MemorySink sink;
     SegmentSink segments(sink);
     EXPECT_THAT(test::write_in_pieces(segments, data, piece_bytes), Succeeds());
@@ -38,14 +38,14 @@ ReadAt reader_of(const Data& body) {
     };
 }
 
-Result<Data> load(const Stored& stored, std::uint64_t length, std::size_t threads = 2) {
+Result<Data> load(const StoredSegments& stored, std::uint64_t length, std::size_t threads = 2) {
     SegmentSource source(reader_of(stored.body), length, stored.digests, threads);
     return read_all(source);
 }
 
 // Two whole segments and a short one, made once.
-const Stored& three_segments() {
-    static const Stored kStored = store(random_data(2 * kSegmentBytes + 12'345));
+const StoredSegments& three_segments() {
+    static const StoredSegments kStored = store(random_data(2 * kSegmentBytes + 12'345));
     return kStored;
 }
 

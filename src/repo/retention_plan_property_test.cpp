@@ -294,12 +294,13 @@ class Check {
             plan_retention(left_.history, left_.catalog, world_.policy, world_.holds, world_.now);
         const auto more = removed_names(left_.history, again);
         EXPECT_TRUE(more.empty()) << *more.begin();
-        const auto hours = std::uniform_int_distribution<int>(1, 40 * 24)(random_);
+        const auto hours_later = std::uniform_int_distribution<int>(1, 40 * 24)(random_);
         const auto later = plan_retention(before_, world_.catalog, world_.policy, world_.holds,
-                                          world_.now + std::chrono::hours(hours));
+                                          world_.now + std::chrono::hours(hours_later));
         const auto gone_then = removed_names(before_, later);
         for (const auto& name : removed_names(before_, plan_))
-            EXPECT_TRUE(gone_then.contains(name)) << name << " comes back " << hours << " h later";
+            EXPECT_TRUE(gone_then.contains(name))
+                << name << " comes back " << hours_later << " h later";
     }
 
     RetentionWorld& world_;

@@ -8,11 +8,6 @@
 namespace asb::test {
 namespace {
 
-constexpr Option kDatabaseUrl = {.name = "DATABASE_URL",
-                                 .kind = OptionKind::url,
-                                 .default_value = "",
-                                 .summary = "the database"};
-
 Settings settings_for(const std::string& url, const std::string& method) {
     Settings settings;
     settings.set(kDatabaseUrl, url, "test");
@@ -25,6 +20,10 @@ Settings settings_for(const std::string& url, const std::string& method) {
 }
 
 }  // namespace
+
+std::string backup_url(const PostgresServer& server) {
+    return server.url("backup", "backup-pw");
+}
 
 PostgresBackupRun::PostgresBackupRun(const std::string& url, const std::string& method)
     : log_({.run_id = "test"}),

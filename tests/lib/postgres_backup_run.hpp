@@ -6,12 +6,21 @@
 #include <string>
 
 #include "engine/engine.hpp"
+#include "lib/postgres_server.hpp"
 
 namespace asb::test {
 
 // A role as docs/postgresql.md creates it: LOGIN REPLICATION and nothing else.
 inline constexpr const char* kCreateBackupRole =
     "CREATE ROLE backup LOGIN REPLICATION PASSWORD 'backup-pw'";
+
+inline constexpr Option kDatabaseUrl = {.name = "DATABASE_URL",
+                                        .kind = OptionKind::url,
+                                        .default_value = "",
+                                        .summary = "the database"};
+
+// Of that role.
+std::string backup_url(const PostgresServer& server);
 
 class PostgresBackupRun {
   public:

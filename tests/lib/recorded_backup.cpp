@@ -16,11 +16,6 @@
 namespace asb::test {
 namespace {
 
-constexpr Option kDatabaseUrl = {.name = "DATABASE_URL",
-                                 .kind = OptionKind::url,
-                                 .default_value = "",
-                                 .summary = "the database"};
-
 class FileSink final : public ByteSink {
   public:
     explicit FileSink(int fd) : fd_(fd) {}

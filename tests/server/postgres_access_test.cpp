@@ -54,7 +54,7 @@ TEST(PostgresAccess, AMissingPasswordIsSaid) {
 TEST(PostgresAccess, AMissingHbaLineIsGivenLiterallyAndMendsIt) {
     PostgresServer server({.hba = {"host all all 127.0.0.1/32 scram-sha-256"}});
     server.sql(kCreateBackupRole);
-    const std::string url = server.url("backup", "backup-pw");
+    const std::string url = backup_url(server);
     const Error error = backup_error(url);
     EXPECT_EQ(error.code, Code::database);
     const std::string line = "host replication backup 127.0.0.1/32 scram-sha-256";
@@ -76,19 +76,19 @@ TEST(PostgresAccess, AMissingHbaLineForTheSocketIsALocalOne) {
 TEST(PostgresAccess, ARoleTooWeakIsToldWhatItLacks) {
     PostgresServer server;
     server.sql("CREATE ROLE backup LOGIN PASSWORD 'backup-pw'");
-    const Error error = PostgresBackupRun(server.url("backup", "backup-pw"), "physical").error();
+    const Error error = PostgresBackupRun(backup_url(server), "physical").error();
     EXPECT_EQ(error.code, Code::database);
     EXPECT_EQ(error.hint, "ALTER ROLE \"backup\" REPLICATION;");
     server.sql(error.hint);
     CollectedBackup backup;
-    EXPECT_TRUE(PostgresBackupRun(server.url("backup", "backup-pw")).run(backup).ok());
+    EXPECT_TRUE(PostgresBackupRun(backup_url(server)).run(backup).ok());
 }
 
 TEST(PostgresAccess, WorksWhereOnlyReplicationIsLetIn) {
     PostgresServer server({.hba = {"host replication backup 127.0.0.1/32 scram-sha-256"}});
     server.sql(kCreateBackupRole);
     CollectedBackup backup;
-    PostgresBackupRun run(server.url("backup", "backup-pw"));
+    PostgresBackupRun run(backup_url(server));
     const Status status = run.run(backup);
     EXPECT_TRUE(status.ok()) << to_text(status.error());
 }
@@ -96,7 +96,7 @@ TEST(PostgresAccess, WorksWhereOnlyReplicationIsLetIn) {
 TEST(PostgresAccess, NoSlotFreeIsToldBeforeAnythingIsCopied) {
     PostgresServer server({.settings = {"max_replication_slots=0"}});
     server.sql(kCreateBackupRole);
-    PostgresBackupRun run(server.url("backup", "backup-pw"));
+    PostgresBackupRun run(backup_url(server));
     const auto session = run.open();
     ASSERT_FALSE(session.ok());
     EXPECT_EQ(session.error().code, Code::database);
@@ -106,7 +106,7 @@ TEST(PostgresAccess, NoSlotFreeIsToldBeforeAnythingIsCopied) {
 TEST(PostgresAccess, NoWalSenderFreeIsTold) {
     PostgresServer server({.settings = {"max_wal_senders=0"}});
     server.sql(kCreateBackupRole);
-    const Error error = backup_error(server.url("backup", "backup-pw"));
+    const Error error = backup_error(backup_url(server));
     EXPECT_EQ(error.code, Code::database);
     EXPECT_THAT(error.hint, HasSubstr("max_wal_senders = 10"));
 }
@@ -114,7 +114,7 @@ TEST(PostgresAccess, NoWalSenderFreeIsTold) {
 TEST(PostgresAccess, WalLevelMinimalIsTold) {
     PostgresServer server({.settings = {"wal_level=minimal", "max_wal_senders=0"}});
     server.sql(kCreateBackupRole);
-    const Error error = backup_error(server.url("backup", "backup-pw"));
+    const Error error = backup_error(backup_url(server));
     EXPECT_EQ(error.code, Code::database);
     EXPECT_THAT(error.hint, HasSubstr("wal_level = 'replica'"));
 }

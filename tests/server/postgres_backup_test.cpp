@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "engine/postgres/server_manifest.hpp"
 #include "lib/collected_backup.hpp"
+#include "lib/expectations.hpp"
 #include "lib/postgres_backup_run.hpp"
 
 namespace asb::test {
@@ -27,14 +28,6 @@ constexpr const char* kThousandUsers =
 constexpr const char* kSumOfUsers =
     "SELECT count(*) || ' ' || sum(id) || ' ' || max(email) "
     "FROM users";
-
-std::string backup_url(const PostgresServer& server) {
-    return server.url("backup", "backup-pw");
-}
-
-void expect_ok(const Status& status) {
-    ASSERT_TRUE(status.ok()) << to_text(status.error());
-}
 
 TEST(PostgresBackup, BringsEveryRowBackForTheLeastRole) {
     PostgresServer server;

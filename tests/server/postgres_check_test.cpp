@@ -33,7 +33,7 @@ const CheckLine& line(const std::vector<CheckLine>& lines, const std::string& su
 TEST(PostgresCheck, IsAllOkForTheLeastRole) {
     PostgresServer server;
     server.sql(kCreateBackupRole);
-    const auto lines = PostgresBackupRun(server.url("backup", "backup-pw")).check();
+    const auto lines = PostgresBackupRun(backup_url(server)).check();
     EXPECT_THAT(subjects(lines), ElementsAre("ok database connection", "ok server version",
                                              "ok role", "ok pg_hba.conf", "ok wal_level",
                                              "ok max_wal_senders", "ok max_replication_slots",
@@ -63,7 +63,7 @@ TEST(PostgresCheck, ARoleTooWeakGetsItsStatement) {
 TEST(PostgresCheck, AMissingHbaLineIsGivenLiterally) {
     PostgresServer server({.hba = {"host all all 127.0.0.1/32 scram-sha-256"}});
     server.sql(kCreateBackupRole);
-    const auto lines = PostgresBackupRun(server.url("backup", "backup-pw")).check();
+    const auto lines = PostgresBackupRun(backup_url(server)).check();
     const CheckLine& hba = line(lines, "pg_hba.conf");
     EXPECT_EQ(hba.verdict, Verdict::fail);
     EXPECT_THAT(hba.fix, HasSubstr("host replication backup 127.0.0.1/32 scram-sha-256"));
@@ -73,7 +73,7 @@ TEST(PostgresCheck, AMissingHbaLineIsGivenLiterally) {
 TEST(PostgresCheck, WalLevelMinimalFailsWithItsStatement) {
     PostgresServer server({.settings = {"wal_level=minimal", "max_wal_senders=0"}});
     server.sql(kCreateBackupRole);
-    const auto lines = PostgresBackupRun(server.url("backup", "backup-pw")).check();
+    const auto lines = PostgresBackupRun(backup_url(server)).check();
     EXPECT_EQ(line(lines, "wal_level").verdict, Verdict::fail);
     EXPECT_THAT(line(lines, "wal_level").fix, HasSubstr("ALTER SYSTEM SET wal_level = 'replica';"));
     EXPECT_EQ(line(lines, "max_wal_senders").verdict, Verdict::fail);
@@ -82,7 +82,7 @@ TEST(PostgresCheck, WalLevelMinimalFailsWithItsStatement) {
 TEST(PostgresCheck, NoSlotFreeFails) {
     PostgresServer server({.settings = {"max_replication_slots=0"}});
     server.sql(kCreateBackupRole);
-    const auto lines = PostgresBackupRun(server.url("backup", "backup-pw")).check();
+    const auto lines = PostgresBackupRun(backup_url(server)).check();
     EXPECT_EQ(line(lines, "max_replication_slots").verdict, Verdict::fail);
 }
 
@@ -91,7 +91,7 @@ TEST(PostgresCheck, PageChecksumsOffIsAWarning) {
                                                    ? std::vector<std::string>{"--no-data-checksums"}
                                                    : std::vector<std::string>{}});
     server.sql(kCreateBackupRole);
-    const auto lines = PostgresBackupRun(server.url("backup", "backup-pw")).check();
+    const auto lines = PostgresBackupRun(backup_url(server)).check();
     EXPECT_EQ(line(lines, "page checksums").verdict, Verdict::warn);
     EXPECT_THAT(line(lines, "page checksums").fix, HasSubstr("pg_checksums --enable"));
 }

@@ -14,10 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string backup_url(const PostgresServer& server) {
-    return server.url("backup", "backup-pw");
-}
-
 // The slot's own backend ends a moment after the connection does.
 void expect_no_slot(const PostgresServer& server) {
     const Deadline deadline = after(std::chrono::seconds(10));

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "lib/expectations.hpp"
 #include "lib/postgres_backup_run.hpp"
 #include "lib/postgres_server.hpp"
 #include "lib/recorded_backup.hpp"
@@ -63,7 +64,7 @@ class PostgresDatabaseRestore : public ::testing::Test {
         source_->sql(
             "ALTER DATABASE app SET search_path = public, audit; ALTER ROLE reader IN "
             "DATABASE app SET statement_timeout = '9s'");
-        backup_ = std::make_unique<RecordedBackup>(source_->url("backup", "backup-pw"));
+        backup_ = std::make_unique<RecordedBackup>(backup_url(*source_));
     }
     static void TearDownTestSuite() {
         backup_.reset();
@@ -105,16 +106,6 @@ class PostgresDatabaseRestore : public ::testing::Test {
 
 std::unique_ptr<PostgresServer> PostgresDatabaseRestore::source_;
 std::unique_ptr<RecordedBackup> PostgresDatabaseRestore::backup_;
-
-void expect_ok(const Status& status) {
-    ASSERT_TRUE(status.ok()) << to_text(status.error());
-}
-
-void expect_refusal(const Status& status, Code code, const std::string& words) {
-    ASSERT_FALSE(status.ok());
-    EXPECT_EQ(code_name(status.error().code), std::string(code_name(code)));
-    EXPECT_THAT(to_text(status.error()), HasSubstr(words));
-}
 
 TEST_F(PostgresDatabaseRestore, BringsOneDatabaseWithItsRolesToAServerThatHasNeither) {
     PostgresRestoreRun run(url("app"));
@@ -233,7 +224,7 @@ TEST_F(PostgresDatabaseRestore, WorksForARoleThatMayCreateDatabasesAndRoles) {
     plain.sql("CREATE ROLE app_owner LOGIN");
     plain.sql("CREATE DATABASE shop OWNER app_owner");
     plain.sql("SET ROLE app_owner; CREATE TABLE wares AS SELECT 7 AS x", "shop");
-    const RecordedBackup backup(plain.url("backup", "backup-pw"));
+    const RecordedBackup backup(backup_url(plain));
     target_.sql("CREATE ROLE operator LOGIN CREATEDB CREATEROLE PASSWORD 'operator-pw'");
     PostgresRestoreRun run(
         fmt::format("postgresql://operator:operator-pw@127.0.0.1:{}/shop", target_.port()));

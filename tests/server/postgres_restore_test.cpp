@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "lib/expectations.hpp"
 #include "lib/postgres_backup_run.hpp"
 #include "lib/postgres_server.hpp"
 #include "lib/recorded_backup.hpp"
@@ -37,7 +38,7 @@ class PostgresDataDirectory : public ::testing::Test {
             "CREATE TABLE sessions TABLESPACE fast AS SELECT i AS id FROM "
             "generate_series(1, 700) i");
         oid_ = server_->sql("SELECT oid FROM pg_tablespace WHERE spcname = 'fast'");
-        backup_ = std::make_unique<RecordedBackup>(server_->url("backup", "backup-pw"));
+        backup_ = std::make_unique<RecordedBackup>(backup_url(*server_));
     }
     static void TearDownTestSuite() {
         backup_.reset();
@@ -65,17 +66,6 @@ std::unique_ptr<ServerFolder> PostgresDataDirectory::tablespace_;
 std::unique_ptr<PostgresServer> PostgresDataDirectory::server_;
 std::unique_ptr<RecordedBackup> PostgresDataDirectory::backup_;
 std::string PostgresDataDirectory::oid_;
-
-void expect_ok(const Status& status) {
-    ASSERT_TRUE(status.ok()) << to_text(status.error());
-}
-
-void expect_refusal(const Status& status, Code code, const std::string& words) {
-    ASSERT_FALSE(status.ok());
-    EXPECT_EQ(code_name(status.error().code), std::string(code_name(code)))
-        << to_text(status.error());
-    EXPECT_THAT(to_text(status.error()), HasSubstr(words));
-}
 
 TEST_F(PostgresDataDirectory, StartsWithEveryRowAndItsTablespaceInANewPlace) {
     PostgresRestoreRun run("", target());
@@ -242,7 +232,7 @@ TEST_F(PostgresDataDirectory, WritesConfigurationWhereTheBackupHasNone) {
     debian.sql(kCreateBackupRole);
     for (const char* name : {"postgresql.conf", "pg_ident.conf"})
         fs::remove(debian.data() + "/" + name);
-    const RecordedBackup backup(debian.url("backup", "backup-pw"));
+    const RecordedBackup backup(backup_url(debian));
     PostgresRestoreRun run("", target());
     expect_ok(run.run(backup));
     EXPECT_THAT(run.report, HasSubstr("postgresql.conf was not in the backed-up data directory"));
@@ -254,7 +244,7 @@ TEST_F(PostgresDataDirectory, WarnsOfAnArchiveThatTheCopyWouldWriteTo) {
         ServerOptions{.settings = {"archive_mode=on", "archive_command=/bin/true"}});
     archiving.sql(kCreateBackupRole);
     archiving.sql("ALTER SYSTEM SET archive_mode = 'on'");
-    const RecordedBackup backup(archiving.url("backup", "backup-pw"));
+    const RecordedBackup backup(backup_url(archiving));
     PostgresRestoreRun run("", target());
     expect_ok(run.run(backup));
     EXPECT_THAT(run.report, HasSubstr("in postgresql.auto.conf archive_mode is on"));

@@ -12,7 +12,6 @@ namespace asb {
 namespace {
 
 using mongodb::bson;
-using Kind = EntryMark::Kind;
 
 EntryMark mark(const std::string& fields, int ordinal = 3) {
     const auto entry = bson(
@@ -32,14 +31,14 @@ TEST(OplogMark, ReadsPositionTermAndTheServersClock) {
     EXPECT_EQ(read.optime, (OpTime{100, 3}));
     EXPECT_EQ(read.term, 4);
     EXPECT_EQ(read.wall, CommitTime(std::chrono::milliseconds(100250)));
-    EXPECT_EQ(read.kind, Kind::commit);
+    EXPECT_EQ(read.kind, EntryMark::Kind::commit);
     EXPECT_TRUE(read.is_exact());
 }
 
 TEST(OplogMark, WithoutAClockItIsTheSecondOfThePosition) {
     const auto read = mark(R"("op": "n", "ns": "", "o": {"msg": "periodic noop"})");
     EXPECT_EQ(read.wall, CommitTime(std::chrono::seconds(100)));
-    EXPECT_EQ(read.kind, Kind::note);
+    EXPECT_EQ(read.kind, EntryMark::Kind::note);
     EXPECT_FALSE(read.is_exact());
 }
 
@@ -59,18 +58,18 @@ TEST(OplogMark, ATransactionCountsByItsEnd) {
         return fmt::format(R"("t": 1, "op": "c", "ns": "admin.$cmd", {}, "o": {}{})", kSession, o,
                            more);
     };
-    EXPECT_EQ(mark(command(R"({"applyOps": []})")).kind, Kind::commit);
+    EXPECT_EQ(mark(command(R"({"applyOps": []})")).kind, EntryMark::Kind::commit);
     EXPECT_EQ(mark(command(R"({"applyOps": []})")).chain, "");
     const auto part = mark(command(R"({"applyOps": [], "partialTxn": true})"));
-    EXPECT_EQ(part.kind, Kind::open);
-    EXPECT_EQ(mark(command(R"({"applyOps": [], "prepare": true})")).kind, Kind::open);
+    EXPECT_EQ(part.kind, EntryMark::Kind::open);
+    EXPECT_EQ(mark(command(R"({"applyOps": [], "prepare": true})")).kind, EntryMark::Kind::open);
     const auto last = mark(command(
         R"({"applyOps": []})", R"(, "prevOpTime": {"ts": {"$timestamp": {"t": 100, "i": 2}}})"));
-    EXPECT_EQ(last.kind, Kind::commit);
+    EXPECT_EQ(last.kind, EntryMark::Kind::commit);
     EXPECT_NE(part.chain, "");
     EXPECT_EQ(last.chain, part.chain);
     EXPECT_EQ(mark(command(R"({"commitTransaction": 1})")).chain, part.chain);
-    EXPECT_EQ(mark(command(R"({"abortTransaction": 1})")).kind, Kind::abort);
+    EXPECT_EQ(mark(command(R"({"abortTransaction": 1})")).kind, EntryMark::Kind::abort);
 }
 
 TEST(OplogMark, RefusesWhatIsNoEntry) {

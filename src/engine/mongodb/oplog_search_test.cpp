@@ -13,7 +13,6 @@ namespace asb {
 namespace {
 
 using mongodb::bson;
-using Kind = LogTarget::Kind;
 
 LogPoint point(std::uint32_t ordinal) {
     return {0, point_of({100, ordinal})};
@@ -23,19 +22,19 @@ CommitTime second(int number) {
     return CommitTime(std::chrono::seconds(number));
 }
 
-LogTarget any(Kind kind) {
+LogTarget any(LogTarget::Kind kind) {
     LogTarget target;
     target.kind = kind;
     return target;
 }
 
 LogTarget time(int number) {
-    LogTarget target = any(Kind::time);
+    LogTarget target = any(LogTarget::Kind::time);
     target.time = second(number);
     return target;
 }
 
-LogTarget place(Kind kind, std::uint32_t ordinal) {
+LogTarget place(LogTarget::Kind kind, std::uint32_t ordinal) {
     LogTarget target = any(kind);
     target.position = point(ordinal);
     return target;
@@ -100,15 +99,15 @@ TEST(OplogSearch, AClockThatWentBackDoesNotBringBackWhatCameLater) {
 
 TEST(OplogSearch, APositionIsInAndALimitIsOut) {
     const auto entries = entry(2, 10) + entry(4, 20) + entry(6, 30);
-    expect_between(search(place(Kind::position, 4), entries), 4, 6);
-    expect_between(search(place(Kind::position, 5), entries), 4, 6);
-    expect_between(search(place(Kind::limit, 4), entries), 2, 4);
-    expect_between(search(place(Kind::limit, 5), entries), 4, 6);
+    expect_between(search(place(LogTarget::Kind::position, 4), entries), 4, 6);
+    expect_between(search(place(LogTarget::Kind::position, 5), entries), 4, 6);
+    expect_between(search(place(LogTarget::Kind::limit, 4), entries), 2, 4);
+    expect_between(search(place(LogTarget::Kind::limit, 5), entries), 4, 6);
 }
 
 TEST(OplogSearch, TheLatestIsTheLastEntry) {
     const auto entries = entry(2, 10) + entry(3, 20) + entry(4, 30, "", "n");
-    const auto found = search(any(Kind::latest), entries);
+    const auto found = search(any(LogTarget::Kind::latest), entries);
     EXPECT_EQ(found.last_in->end, point(3));
     EXPECT_EQ(found.last_in->at, second(20));
     EXPECT_FALSE(found.first_out);
@@ -126,9 +125,9 @@ TEST(OplogSearch, NotesMoveTheEndAndAreNoTransactions) {
 TEST(OplogSearch, ATransactionOfSingleEntriesIsWholeOrOut) {
     const auto entries = entry(2, 10) + in_transaction(3, 11) + in_transaction(4, 12) +
                          in_transaction(5, 13) + entry(6, 20);
-    expect_between(search(place(Kind::position, 4), entries), 2, 3);
-    expect_between(search(place(Kind::position, 5), entries), 5, 6);
-    expect_between(search(place(Kind::limit, 5), entries), 2, 3);
+    expect_between(search(place(LogTarget::Kind::position, 4), entries), 2, 3);
+    expect_between(search(place(LogTarget::Kind::position, 5), entries), 5, 6);
+    expect_between(search(place(LogTarget::Kind::limit, 5), entries), 2, 3);
     expect_between(search(time(12), entries), 2, 3);
     const auto found = search(time(13), entries);
     EXPECT_EQ(found.last_in->begin, point(3));
@@ -153,7 +152,7 @@ TEST(OplogSearch, WhatComesTwiceCountsOnce) {
     const auto within = search(time(11), first + second);
     expect_between(within, 3, 4);
     EXPECT_EQ(within.first_out->end, point(6));
-    EXPECT_EQ(search(place(Kind::position, 3), first + second).last_in->end, point(3));
+    EXPECT_EQ(search(place(LogTarget::Kind::position, 3), first + second).last_in->end, point(3));
 }
 
 // Of a server whose clock went back in between: nothing is looked at again.
@@ -172,7 +171,7 @@ TEST(OplogSearch, WithoutEntriesItStopsWhereTheyWouldBegin) {
 }
 
 TEST(OplogSearch, IsDoneAtTheFirstOneOut) {
-    const auto search = search_oplog(place(Kind::position, 2)).value();
+    const auto search = search_oplog(place(LogTarget::Kind::position, 2)).value();
     ASSERT_TRUE(search->feed(point(1), as_bytes(entry(2, 10) + entry(3, 20))).ok());
     EXPECT_FALSE(search->done());  // another entry could belong to the second
     ASSERT_TRUE(search->feed(point(1), as_bytes(entry(4, 30))).ok());
@@ -181,8 +180,8 @@ TEST(OplogSearch, IsDoneAtTheFirstOneOut) {
 }
 
 TEST(OplogSearch, RefusesANameAndWhatIsNoOplog) {
-    EXPECT_EQ(search_oplog(any(Kind::name)).error().code, Code::usage);
-    const auto search = search_oplog(any(Kind::latest)).value();
+    EXPECT_EQ(search_oplog(any(LogTarget::Kind::name)).error().code, Code::usage);
+    const auto search = search_oplog(any(LogTarget::Kind::latest)).value();
     EXPECT_EQ(search->feed(point(1), as_bytes(bson(R"({"op": "i"})"))).error().code, Code::damaged);
 }
 

@@ -17,8 +17,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr Lsn kBegin{2 * kTestSegment};
-
 struct Reading {
     ToldRecords told;
     Status status;

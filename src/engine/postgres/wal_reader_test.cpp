@@ -20,8 +20,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Start = WalReader::Start;
 
-constexpr Lsn kBegin{2 * kTestSegment};
-
 std::string text_of(const std::optional<Lsn>& lsn) {
     return lsn ? to_text(*lsn) : "none";
 }

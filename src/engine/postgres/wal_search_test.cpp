@@ -11,8 +11,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr Lsn kBegin{2 * kTestSegment};
-
 // What a search finds in all of `pages`, and whether it is done.
 struct Search {
     WalFound found;

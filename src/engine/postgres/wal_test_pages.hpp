@@ -15,6 +15,7 @@
 namespace asb::test {
 
 inline constexpr std::uint64_t kTestSegment = 1 * kMiB;
+inline constexpr Lsn kBegin{2 * kTestSegment};  // where most tests begin
 
 // The little-endian bytes of a number.
 template <typename Number>

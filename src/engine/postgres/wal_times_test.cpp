@@ -15,8 +15,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr Lsn kBegin{2 * kTestSegment};
-
 WalTimes collect(const WalPages& pages) {
     WalTimesCollector collector(kTestSegment);
     WalReader reader({.segment_bytes = kTestSegment, .start = pages.begin()}, collector);

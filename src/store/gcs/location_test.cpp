@@ -19,7 +19,7 @@ Location parse(std::string_view text) {
     return location.ok() ? *location : Location{};
 }
 
-std::string refusal(std::string_view text) {
+std::string refusal_of(std::string_view text) {
     const auto location = parse_location(text);
     EXPECT_FALSE(location.ok()) << text;
     EXPECT_EQ(location.ok() ? Code::failed : location.error().code, Code::usage);
@@ -41,33 +41,33 @@ TEST(GcsLocation, LooksBackToATime) {
     EXPECT_EQ(to_iso8601(*location.at), "2024-01-15T02:00:00.500Z");
     EXPECT_EQ(location.place(), "gs://backups/auth");
     EXPECT_FALSE(parse("gs://backups/auth").at.has_value());
-    EXPECT_THAT(refusal("gs://backups?at=yesterday"), HasSubstr("'?at=yesterday'"));
-    EXPECT_THAT(refusal("gs://backups?versions=true"), HasSubstr("not understood"));
+    EXPECT_THAT(refusal_of("gs://backups?at=yesterday"), HasSubstr("'?at=yesterday'"));
+    EXPECT_THAT(refusal_of("gs://backups?versions=true"), HasSubstr("not understood"));
 }
 
 TEST(GcsLocation, RefusesBucketsThatCannotExist) {
-    EXPECT_THAT(refusal("gs://"), HasSubstr("fewer than 3"));
-    EXPECT_THAT(refusal("gs://ab"), HasSubstr("fewer than 3"));
-    EXPECT_THAT(refusal("gs://Backups"), HasSubstr("lower-case"));
-    EXPECT_THAT(refusal("gs://user@backups"), HasSubstr("lower-case"));
-    EXPECT_THAT(refusal("gs://-backups"), HasSubstr("begins or ends"));
-    EXPECT_THAT(refusal("gs://backups-"), HasSubstr("begins or ends"));
-    EXPECT_THAT(refusal("gs://a..b"), HasSubstr("two dots"));
-    EXPECT_THAT(refusal("gs://192.168.5.4"), HasSubstr("IP address"));
-    EXPECT_THAT(refusal("gs://goog-backups"), HasSubstr("'goog'"));
-    EXPECT_THAT(refusal("gs://my-g00gle-backups"), HasSubstr("Google's own"));
-    EXPECT_THAT(refusal("gs://" + std::string(64, 'a')), HasSubstr("63 characters"));
-    EXPECT_THAT(refusal("gs://" + std::string(223, 'a')), HasSubstr("222"));
+    EXPECT_THAT(refusal_of("gs://"), HasSubstr("fewer than 3"));
+    EXPECT_THAT(refusal_of("gs://ab"), HasSubstr("fewer than 3"));
+    EXPECT_THAT(refusal_of("gs://Backups"), HasSubstr("lower-case"));
+    EXPECT_THAT(refusal_of("gs://user@backups"), HasSubstr("lower-case"));
+    EXPECT_THAT(refusal_of("gs://-backups"), HasSubstr("begins or ends"));
+    EXPECT_THAT(refusal_of("gs://backups-"), HasSubstr("begins or ends"));
+    EXPECT_THAT(refusal_of("gs://a..b"), HasSubstr("two dots"));
+    EXPECT_THAT(refusal_of("gs://192.168.5.4"), HasSubstr("IP address"));
+    EXPECT_THAT(refusal_of("gs://goog-backups"), HasSubstr("'goog'"));
+    EXPECT_THAT(refusal_of("gs://my-g00gle-backups"), HasSubstr("Google's own"));
+    EXPECT_THAT(refusal_of("gs://" + std::string(64, 'a')), HasSubstr("63 characters"));
+    EXPECT_THAT(refusal_of("gs://" + std::string(223, 'a')), HasSubstr("222"));
     EXPECT_EQ(parse("gs://" + std::string(63, 'a') + "." + std::string(63, 'b')).prefix, "");
 }
 
 TEST(GcsLocation, RefusesOtherPlacesAndPrefixes) {
-    EXPECT_THAT(refusal("s3://backups"), HasSubstr("does not begin with gs://"));
-    EXPECT_THAT(refusal("gs://gs://backups"), HasSubstr("begins with gs:// twice"));
-    EXPECT_THAT(refusal("gs://backups/a#b"), HasSubstr("a # in it"));
-    EXPECT_THAT(refusal("gs://backups/../other"), HasSubstr("'..'"));
-    EXPECT_THAT(refusal("gs://backups/a\nb"), HasSubstr("cannot be shown"));
-    EXPECT_THAT(refusal("gs://backups/" + std::string(600, 'a')), HasSubstr("512 bytes"));
+    EXPECT_THAT(refusal_of("s3://backups"), HasSubstr("does not begin with gs://"));
+    EXPECT_THAT(refusal_of("gs://gs://backups"), HasSubstr("begins with gs:// twice"));
+    EXPECT_THAT(refusal_of("gs://backups/a#b"), HasSubstr("a # in it"));
+    EXPECT_THAT(refusal_of("gs://backups/../other"), HasSubstr("'..'"));
+    EXPECT_THAT(refusal_of("gs://backups/a\nb"), HasSubstr("cannot be shown"));
+    EXPECT_THAT(refusal_of("gs://backups/" + std::string(600, 'a')), HasSubstr("512 bytes"));
 }
 
 TEST(GcsEncoding, WritesCrc32cAsGoogleDoes) {
