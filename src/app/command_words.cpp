@@ -56,8 +56,10 @@ void add_target(CLI::App& verb, TargetWords& target) {
                     "what was committed by then: 2024-01-15T14:30:00Z (the zone is required), or "
                     "latest")
         ->type_name("TIME");
-    verb.add_option("--target-position", target.position,
-                    "what was committed by there: a WAL position (0/2000028) or an optime (S:I)")
+    verb.add_option(
+            "--target-position", target.position,
+            "what was committed by there: a WAL position (0/2000028, or of an older timeline "
+            "'0/2000028 (timeline 1)') or an optime (S:I)")
         ->type_name("POSITION");
     verb.add_option("--target-name", target.name, "up to this restore point of PostgreSQL")
         ->type_name("NAME");
@@ -139,7 +141,8 @@ void add_explain(CLI::App& app, Words& words) {
                      "an instant with its zone (RFC 3339), as 2024-01-15T14:30:00Z; or latest")
         ->type_name("TIME|latest");
     verb->add_option("--target-position", target.position,
-                     "instead of a time: an LSN as 0/2000028, or an optime as 1705329000:1")
+                     "instead of a time: an LSN as 0/2000028 (of an older timeline '0/2000028 "
+                     "(timeline 1)'), or an optime as 1705329000:1")
         ->type_name("POSITION");
     verb->add_option("--target-name", target.name,
                      "instead of a time: a restore point of PostgreSQL")

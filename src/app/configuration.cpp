@@ -145,6 +145,16 @@ void note_later_settings(const std::vector<Lookup>& lookups, Configuration& conf
     }
 }
 
+// One that cannot be looked at is not passed over: it may say where to.
+Result<bool> is_config_there(const std::string& path) {
+    std::error_code error;
+    const bool is_there = std::filesystem::exists(path, error);
+    if (!error) return is_there;
+    return with_hint(
+        errno_error(error.value(), "cannot look at the configuration file", path, Code::usage),
+        "run as a user who may read it, or name another with --config or BACKUP_CONFIG_FILE");
+}
+
 }  // namespace
 
 Result<std::string> find_config_file(const ConfigurationSources& sources) {
@@ -153,7 +163,8 @@ Result<std::string> find_config_file(const ConfigurationSources& sources) {
                               : from_environment != nullptr ? from_environment
                                                             : "";
     if (!named.empty()) {
-        if (std::filesystem::exists(named)) return named;
+        ASB_TRY(const bool is_there, is_config_there(named));
+        if (is_there) return named;
         return with_hint(fail(Code::usage, "there is no configuration file {}", named),
                          "correct --config or BACKUP_CONFIG_FILE");
     }
@@ -161,9 +172,10 @@ Result<std::string> find_config_file(const ConfigurationSources& sources) {
     if (!sources.scripts_dir.empty())
         candidates.push_back(sources.scripts_dir + "/../config/backup.conf");
     candidates.emplace_back(kSystemConfig);
-    for (const auto& candidate : candidates)
-        if (std::filesystem::exists(candidate))
-            return std::filesystem::weakly_canonical(candidate).string();
+    for (const auto& candidate : candidates) {
+        ASB_TRY(const bool is_there, is_config_there(candidate));
+        if (is_there) return resolved_path(candidate);
+    }
     return std::string();
 }
 

@@ -234,10 +234,12 @@ class Engine {
                                                             const Json& facts) const;
     // The name of the entry as which a piece of streamed log is given to a restore session.
     [[nodiscard]] virtual std::string_view log_object_entry() const { return {}; }
-    // A position as this database's people write it ("0/2000028", "1795379725:3"), and back. `line`
-    // of what is parsed is 0: not said. Here: `usage`, and the numbers.
+    // A position as this database's people write it ("0/2000028", "1795379725:3"), and back: what
+    // position_text gives is parsed. Line 0: not said. Here: `usage`, and the numbers.
     [[nodiscard]] virtual Result<LogPoint> parse_position(std::string_view text) const;
     [[nodiscard]] virtual std::string position_text(const LogPoint& point) const;
+    // Whether --oplog-limit means a place in this engine's log. Here: it does not.
+    [[nodiscard]] virtual bool has_oplog() const { return false; }
     // `facts` is what the backup's manifest holds of this engine. Refuses what open_restore would
     // refuse: a target that is not empty (`refused`), a missing server installation (`database`),
     // no room (`space`).

@@ -109,6 +109,24 @@ Status sync_folder(const std::string& path) {
     return sync_fd(fd.get(), path);
 }
 
+Result<std::string> absolute_path(const std::string& path, Code other) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(path, error);
+    if (!error) return absolute.string();
+    return with_hint(
+        errno_error(error.value(), "cannot tell from the root on where to find", path, other),
+        "the working folder may have been removed: cd to one that exists, or name "
+        "the whole path");
+}
+
+Result<std::string> resolved_path(const std::string& path, Code other) {
+    ASB_TRY(const auto absolute, absolute_path(path, other));
+    std::error_code error;
+    const auto resolved = std::filesystem::weakly_canonical(absolute, error);
+    if (error) return errno_error(error.value(), "cannot resolve", path, other);
+    return resolved.string();
+}
+
 Status make_folders(const std::string& path, mode_t mode) {
     struct stat info {};
     if (stat(path.c_str(), &info) == 0) {

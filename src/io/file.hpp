@@ -59,6 +59,10 @@ Status replace_file(const std::string& path, std::string_view text, mode_t mode 
 // fsync of a file or folder by descriptor or by path.
 Status sync_fd(int fd, std::string_view path);
 Status sync_folder(const std::string& path);
+// The path from the root on; of `resolved_path` symbolic links resolved as far as it exists. Fails
+// where the working folder was removed, or a folder on the way cannot be read.
+Result<std::string> absolute_path(const std::string& path, Code other = Code::failed);
+Result<std::string> resolved_path(const std::string& path, Code other = Code::failed);
 // Folders down to `path`, mode `mode` for each one made here; existing ones are left as they are.
 Status make_folders(const std::string& path, mode_t mode);
 // Bytes that an unprivileged writer can still write to the file system of `path`.

@@ -155,6 +155,32 @@ TEST_F(File, RemovesATreeButNotWhatALinkPointsTo) {
     EXPECT_TRUE(remove_tree(path("tree")).ok()) << "a missing folder is success";
 }
 
+TEST_F(File, SaysWhatTheWholePathIs) {
+    const auto absolute = absolute_path("rel/dir");
+    ASSERT_TRUE(absolute.ok());
+    EXPECT_EQ(*absolute, (std::filesystem::current_path() / "rel/dir").string());
+    ASSERT_TRUE(make_folders(path("real"), 0700).ok());
+    std::filesystem::create_symlink(path("real"), path("link"));
+    const auto resolved = resolved_path(path("link/not/there"));
+    ASSERT_TRUE(resolved.ok());
+    EXPECT_EQ(*resolved, std::filesystem::canonical(folder_).string() + "/real/not/there");
+}
+
+TEST_F(File, SaysThatTheWorkingFolderIsGone) {
+    const auto before = std::filesystem::current_path();
+    ASSERT_TRUE(make_folders(path("gone"), 0700).ok());
+    std::filesystem::current_path(path("gone"));
+    std::filesystem::remove(path("gone"));
+    const auto relative = resolved_path("rel/dir", Code::refused);
+    const auto whole = resolved_path(folder_);
+    std::filesystem::current_path(before);
+    ASSERT_FALSE(relative.ok());
+    EXPECT_EQ(relative.error().code, Code::refused);
+    EXPECT_NE(relative.error().fact.find("rel/dir"), std::string::npos);
+    EXPECT_NE(relative.error().hint.find("cd to one that exists"), std::string::npos);
+    EXPECT_TRUE(whole.ok()) << "a whole path needs no working folder";
+}
+
 TEST_F(File, OwnsItsDescriptorOnce) {
     auto opened = open_file(folder_, O_RDONLY | O_DIRECTORY);
     ASSERT_TRUE(opened.ok());

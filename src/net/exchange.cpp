@@ -264,13 +264,17 @@ Exchange::Phase Exchange::phase() const {
                                                                   : Phase::awaiting;
 }
 
+milliseconds Exchange::first_byte_max() const {
+    return std::min(request_.first_byte_max, context_.options.first_byte_max);
+}
+
 // nullopt: libcurl itself sees to it.
 std::optional<Deadline> Exchange::phase_end() const {
     switch (phase()) {
         case Phase::connecting:
             return std::nullopt;
         case Phase::awaiting:
-            return moved_ + request_.first_byte_max;
+            return moved_ + first_byte_max();
         default:
             return moved_ + context_.options.stall_max;
     }
@@ -287,7 +291,7 @@ Status Exchange::in_time() const {
     if (!end || now < *end || paid_ > now) return {};
     if (phase() == Phase::awaiting)
         return passing(with_hint(fail(Code::store, "{} did not answer within {}", server_,
-                                      human_duration(request_.first_byte_max)),
+                                      human_duration(first_byte_max())),
                                  kHint));
     return passing(with_hint(fail(Code::store, "{} stalled: no byte for {} in the middle of {}",
                                   server_, human_duration(context_.options.stall_max),

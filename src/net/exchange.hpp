@@ -55,6 +55,7 @@ class Exchange {
     void note_sent();
     [[nodiscard]] Phase phase() const;
     [[nodiscard]] std::optional<Deadline> phase_end() const;
+    [[nodiscard]] std::chrono::milliseconds first_byte_max() const;
     [[nodiscard]] Status in_time() const;
     [[nodiscard]] bool must_rest();
     void owe(Deadline paid);

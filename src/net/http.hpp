@@ -70,6 +70,8 @@ class HttpClient {
         std::chrono::milliseconds connect_max{10'000};
         // Without a single byte in either direction.
         std::chrono::milliseconds stall_max{30'000};
+        // No request's first_byte_max is longer than this.
+        std::chrono::milliseconds first_byte_max{60'000};
         std::uint64_t send_bytes_per_second = 0;     // of all exchanges together; 0: no limit
         std::uint64_t receive_bytes_per_second = 0;  // the same
     };

@@ -144,6 +144,13 @@ TEST(HttpFailure, GivesUpWhenTheFirstByteIsLate) {
     EXPECT_LT(time, seconds(2));
 }
 
+TEST(HttpFailure, GivesUpOnALateFirstByteAsEarlyAsTheClientMust) {
+    Server server([](Peer& peer, int) { peer.wait_for_end(); });
+    HttpClient client({.first_byte_max = milliseconds(300)}, StopToken());
+    EXPECT_EQ(error_of(get(client, server.url())).fact,
+              fmt::format("{} did not answer within 300 ms", server.server()));
+}
+
 TEST(HttpFailure, WaitsForTheFirstByteLongerThanAStallMayLast) {
     Server server([](Peer& peer, int) {
         peer.request();

@@ -1,9 +1,8 @@
 #include "ops/backup.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 
+#include "base/host.hpp"
 #include "base/text.hpp"
 #include "codec/gzip.hpp"
 #include "codec/segment.hpp"
@@ -40,12 +39,6 @@ std::uint64_t expected_bytes(const BackupSources& sources) {
     std::uint64_t sum = 0;
     for (const auto& source : sources.open) sum += source.session->expected_bytes();
     return sum;
-}
-
-std::string hostname() {
-    std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-    return printable(name.data());
 }
 
 std::uint64_t needed_bytes(const OpsContext& context, const BackupSources& sources) {
@@ -172,7 +165,7 @@ Result<Finished> write_backup(const OpsContext& context, const BackupSources& so
             PendingBackup::begin(destinations.reader(), destinations.appender(),
                                  {.type = sources.type,
                                   .tool_version = context.tool_version,
-                                  .hostname = hostname(),
+                                  .hostname = host_name(),
                                   .compressed = compressed(context)},
                                  std::move(key), job_count(context.settings), context.stop));
     context.log.info("{} backup {} begins", to_text(sources.type), pending->name());
@@ -294,10 +287,10 @@ Result<Report> run_backup(const OpsContext& context, const BackupRequest& reques
     // Each that is far away holds parts of its own.
     if (found.size() > 1) keep_little_memory();
     const Promotion promotion{.allowed = !request.no_promote};
-    auto& reader =
-        *(request.type == BackupType::incremental ? newest_readable(found) : first_readable(found))
-             .reader;
-    ASB_TRY(auto sources, open_backup_sources(context, request.type, promotion, reader));
+    const auto& origin = request.type == BackupType::config ? first_readable(found)
+                                                            : furthest_readable(context, found);
+    const auto origin_number = static_cast<std::size_t>(&origin - found.data());
+    ASB_TRY(auto sources, open_backup_sources(context, request.type, promotion, *origin.reader));
     if (request.dry_run) return plan(context, sources, found, key.has_value());
 
     ASB_TRY(const auto destinations,
@@ -306,7 +299,7 @@ Result<Report> run_backup(const OpsContext& context, const BackupRequest& reques
     ASB_CHECK(destinations->ensure_notes());
     auto finished = write_backup(context, sources, *destinations, key);
     if (!finished && !sources.gap().empty() && finished.error().code != Code::interrupted) {
-        ASB_TRY(sources, promote(context, sources, promotion, destinations->reader()));
+        ASB_TRY(sources, promote(context, sources, promotion, destinations->reader(origin_number)));
         finished = write_backup(context, sources, *destinations, std::move(key));
     }
     if (!finished) {

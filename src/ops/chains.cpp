@@ -55,6 +55,16 @@ class Family {
     std::set<const CatalogEntry*> told_;
 };
 
+// Of what a line has after it was left; whoever names a time is given the newest line's.
+std::string left_behind_text(const LogWindow& window, const PositionText& with_line) {
+    const auto& left = *window.left_behind;
+    return fmt::format(
+        "    attention: line {} is not the newest; line {} shares its past up to {} only. A time "
+        "that a newer line has too is that line's; --target-position '{}' is on this one\n",
+        window.to.line, left.line, without_line(with_line)({.line = left.parent, .at = left.at}),
+        with_line(window.to));
+}
+
 std::string window_text(const LogHistory& history, const LogWindow& window,
                         const PositionText& position) {
     return fmt::format("  restorable from {} to {} ({} to {}), from {} on\n",
@@ -68,7 +78,10 @@ std::string log_paragraph(const LogHistory& history, const DatabaseLog& log,
     const auto position = lines_of(log).size() <= 1 ? without_line(with_line) : with_line;
     std::string text = fmt::format("log {} ({})\n", log.id, log.engine.empty() ? "-" : log.engine);
     if (found.windows.empty()) text += "  not restorable: no full backup of it is left\n";
-    for (const auto& window : found.windows) text += window_text(history, window, position);
+    for (const auto& window : found.windows) {
+        text += window_text(history, window, position);
+        if (window.left_behind) text += left_behind_text(window, with_line);
+    }
     for (const auto& gap : found.gaps)
         text +=
             fmt::format("  gap: nothing covers {} to {}\n", position(gap.from), position(gap.to));
@@ -91,6 +104,9 @@ Json log_json(const LogHistory& history, const DatabaseLog& log, const PositionT
                                    {"line", window.to.line}});
         if (window.last_commit != kNoTime)
             json["windows"].back()["last_commit"] = to_iso8601_us(window.last_commit);
+        if (window.left_behind)
+            json["windows"].back()["left_behind_at"] =
+                position({.line = window.left_behind->parent, .at = window.left_behind->at});
     }
     for (const auto& gap : found.gaps)
         json["gaps"].push_back(

@@ -78,6 +78,9 @@ Result<Held> look_into(const OpsContext& context, const Place& place) {
     return held;
 }
 
+// Clocks of machines that back up the same database may differ by so much.
+constexpr std::chrono::hours kClockSkewMax{1};
+
 CheckLine check_catalog(const Held& held, bool is_alone) {
     std::vector<std::string> damaged;
     for (const auto& entry : held.catalog.entries)
@@ -95,9 +98,15 @@ CheckLine check_catalog(const Held& held, bool is_alone) {
         return line(Verdict::warn, "catalog", "no backup yet",
                     is_alone ? "backup.sh --type full"
                              : "is it mounted? if it is new: auth-service-backup sync");
+    const auto& latest = *held.catalog.latest();
+    if (latest.manifest.started_at > now() + kClockSkewMax)
+        return line(Verdict::warn, "catalog",
+                    fmt::format("{}, the latest, is of {}, which is not yet: a clock was wrong",
+                                latest.name, to_readable(latest.manifest.started_at)),
+                    "until then verify and restore backups by their names: latest means this one");
     return line(Verdict::ok, "catalog",
                 fmt::format("{}, the newest of {}", counted(held.catalog.entries.size(), "backup"),
-                            to_readable(held.catalog.latest()->manifest.started_at)));
+                            to_readable(latest.manifest.started_at)));
 }
 
 // Whether backups were taken away by somebody who is not this program.

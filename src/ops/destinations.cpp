@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ops/known_manifests.hpp"
+#include "repo/log_windows.hpp"
 #include "repo/repository.hpp"
 
 namespace asb {
@@ -54,6 +56,26 @@ Result<std::vector<Destination>> look_at_all(const OpsContext& context,
     return destinations;
 }
 
+// How far one gets with what a destination holds.
+struct Reached {
+    CommitTime until = kNoTime;  // the last instant that can be restored
+    std::string newest;          // of its whole backups
+    friend auto operator<=>(const Reached&, const Reached&) = default;
+};
+
+Result<Reached> look_how_far(const OpsContext& context, const Destination& destination) {
+    if (destination.failed) return *destination.failed;
+    StoreReader& store = *destination.reader;
+    ASB_TRY(const auto catalog, load_known_catalog(context, destination.place, store));
+    ASB_TRY(const auto history, load_log_history(store, catalog));
+    Reached reached;
+    for (const auto& log : history.logs)
+        for (const auto& window : restorable_windows(log).windows)
+            reached.until = std::max(reached.until, window.to_time);
+    if (const auto* latest = catalog.latest(); latest != nullptr) reached.newest = latest->name;
+    return reached;
+}
+
 }  // namespace
 
 Result<std::size_t> required_destinations(const Settings& settings, std::size_t count) {
@@ -96,18 +118,16 @@ Destination& first_readable(std::vector<Destination>& destinations) {
     return *found;
 }
 
-Destination& newest_readable(std::vector<Destination>& destinations) {
+Destination& furthest_readable(const OpsContext& context, std::vector<Destination>& destinations) {
     if (destinations.size() == 1) return first_readable(destinations);
-    const auto names = for_each_place(destinations.size(), [&](std::size_t i) {
-        const auto& one = destinations[i];
-        return one.failed ? Result<std::string>(*one.failed) : newest_name(*one.reader);
-    });
+    const auto reached = for_each_place(
+        destinations.size(), [&](std::size_t i) { return look_how_far(context, destinations[i]); });
     Destination* chosen = &first_readable(destinations);
-    std::string newest;
-    for (std::size_t i = 0; i < names.size(); ++i)
-        if (names[i] && *names[i] > newest) {
+    Reached furthest;
+    for (std::size_t i = 0; i < reached.size(); ++i)
+        if (reached[i] && *reached[i] > furthest) {
             chosen = &destinations[i];
-            newest = *names[i];
+            furthest = *reached[i];
         }
     return *chosen;
 }
@@ -161,7 +181,8 @@ bool WritableDestinations::is_live(std::size_t number) const {
     return !fan_out_->destinations()[number].failed;
 }
 
-StoreReader& WritableDestinations::reader() const {
+StoreReader& WritableDestinations::reader(std::size_t preferred) const {
+    if (is_live(preferred)) return *stores_[preferred].reader;
     for (std::size_t i = 0; i < stores_.size(); ++i)
         if (is_live(i)) return *stores_[i].reader;
     return *destinations_.front().reader;

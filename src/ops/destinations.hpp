@@ -36,9 +36,10 @@ Result<std::vector<Destination>> look_at_destinations(const OpsContext& context)
 Result<std::vector<Destination>> look_at_repositories(const OpsContext& context);
 // The first that can be read.
 Destination& first_readable(std::vector<Destination>& destinations);
-// The first of those with the newest backup: what a log or an incremental backup goes on from is
-// looked up there. A folder that is not mounted is empty, and must not begin everything anew.
-Destination& newest_readable(std::vector<Destination>& destinations);
+// The first of those with which one gets furthest: what a log or a backup goes on from is looked up
+// there. A folder that is not mounted is empty, one that was full lacks what others go on from, and
+// neither must begin everything anew.
+Destination& furthest_readable(const OpsContext& context, std::vector<Destination>& destinations);
 
 // Whether `bytes_needed` could be written there, found out without writing: what is free, or
 // nullopt where there is no limit.
@@ -55,8 +56,8 @@ class WritableDestinations {
                                                               std::vector<Destination> destinations,
                                                               std::uint64_t bytes_needed);
 
-    // Of the first that could be read.
-    [[nodiscard]] StoreReader& reader() const;
+    // Of that number, in the order of the settings, or where that one has failed the first.
+    [[nodiscard]] StoreReader& reader(std::size_t preferred = 0) const;
     // Of all.
     StoreAppender& appender() { return *fan_out_; }
     // Removes what runs that died left behind, anywhere; failing to is a warning.

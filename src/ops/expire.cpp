@@ -1,46 +1,22 @@
 #include "ops/expire.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <set>
 
-#include "base/fail_point.hpp"
+#include "base/host.hpp"
 #include "base/text.hpp"
-#include "io/file.hpp"
 #include "ops/destinations.hpp"
 #include "ops/known_head.hpp"
 #include "ops/opened.hpp"
+#include "ops/removal.hpp"
 #include "ops/retention_settings.hpp"
-#include "repo/log_names.hpp"
-#include "repo/log_record.hpp"
 #include "repo/manifest_history.hpp"
-#include "repo/names.hpp"
 #include "repo/repository.hpp"
-#include "repo/retention_rules.hpp"
 
 namespace asb {
 namespace {
 
-constexpr std::size_t kBatch = 1000;  // what S3 takes in one request
-
-std::string host() {
-    std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-    return printable(name.data());
-}
-
-// What a decision is made from.
-struct Look {
-    Catalog catalog;
-    LogHistory history;
-    std::vector<Hold> holds;
-    RemovalRecords removals;
-};
-
-Result<Look> look_at(const OpsContext& context, StoreReader& store) {
-    Look look;
+Result<RetentionLook> look_at(const OpsContext& context, StoreReader& store) {
+    RetentionLook look;
     ASB_TRY(look.catalog, load_catalog(store, job_count(context.settings)));
     ASB_CHECK(look.catalog.all_read());
     ASB_TRY(look.history, load_log_history(store, look.catalog));
@@ -49,14 +25,34 @@ Result<Look> look_at(const OpsContext& context, StoreReader& store) {
     return look;
 }
 
-Status put_record(StoreAppender& store, const PendingRecord& record) {
-    if (const int error = fail_point("expire.record"))
-        return errno_error(error, "cannot write", record.key.text(), Code::store);
-    return store.put(record.key, as_bytes(record.text));
+void add_unknown(std::vector<Hold> found, std::vector<Hold>& holds) {
+    for (auto& hold : found)
+        if (std::ranges::none_of(holds, [&](const Hold& known) {
+                return known.id == hold.id && known.backup == hold.backup;
+            }))
+            holds.push_back(std::move(hold));
+}
+
+// What is held in one place is held in all, also where a hold that was put did not arrive. One
+// whose holds cannot be read is done for itself, and says so.
+std::vector<Hold> holds_anywhere(const OpsContext& context,
+                                 const std::vector<Destination>& destinations) {
+    std::vector<Hold> holds;
+    const auto add_all = [&](const std::vector<Destination>& places) {
+        for (const auto& one : places) {
+            if (one.failed) continue;
+            if (auto found = load_holds(*one.reader)) add_unknown(std::move(*found), holds);
+        }
+    };
+    add_all(destinations);
+    if (context.settings.text("REPOSITORY").empty()) return holds;
+    if (const auto configured = look_at_destinations(context)) add_all(*configured);
+    return holds;
 }
 
 // A list from which something was taken away must not become shorter still.
-Status check_history(const OpsContext& context, const Look& look, const std::string& place) {
+Status check_history(const OpsContext& context, const RetentionLook& look,
+                     const std::string& place) {
     const auto check =
         check_manifest_history(look.catalog, look.removals, known_head(context, place));
     if (check.ok()) return {};
@@ -82,14 +78,14 @@ std::vector<RemovedBackup> missing_backups(const HistoryCheck& check) {
 // What somebody took away by hand is recorded like what policy removes, and the list matches its
 // history from then on. What was replaced, or a record that is gone, nobody can answer for.
 // `store` null: only as if.
-Status accept_missing(const OpsContext& context, StoreAppender* store, Look& look,
+Status accept_missing(const OpsContext& context, StoreAppender* store, RetentionLook& look,
                       const std::string& place, const std::string& reason) {
     const auto missing = missing_backups(
         check_manifest_history(look.catalog, look.removals, known_head(context, place)));
     const RemovalCause cause{
-        .at = now(), .by = host(), .policy = "accepted as missing: " + printable(reason)};
+        .at = now(), .by = host_name(), .policy = "accepted as missing: " + printable(reason)};
     for (const auto& record : make_removal_records(missing, look.removals, cause)) {
-        if (store != nullptr) ASB_CHECK(put_record(*store, record));
+        if (store != nullptr) ASB_CHECK(put_removal_record(*store, record));
         ASB_TRY(auto parsed, parse_removal_record(record.text, record.key.text()));
         look.removals.records.push_back(std::move(parsed));
     }
@@ -108,153 +104,13 @@ Status check_key(const OpsContext& context, StoreReader& store, const Catalog& c
     return newest->opens.error().within("nothing is removed");
 }
 
-// A log may be used for so long before anything but its record shows that it is: no plan knew its
-// first backup yet.
-bool is_young(const LogRecord& record) {
-    return record.created_at > days_before(now(), kLogDaysMin);
-}
-
-struct Removed {
-    std::size_t backups = 0;
-    std::size_t log_objects = 0;
-    std::vector<std::string> retained;  // by the store: locked or held there
-    std::vector<std::string> needed;    // backups that those go on from
-};
-
-class Removal {
-  public:
-    Removal(const OpsContext& context, const Stores& stores, const Look& look,
-            const RetentionPolicy& policy, Instant now)
-        : context_(context), stores_(stores), look_(look), policy_(policy), now_(now) {}
-
-    Result<Removed> run(const RetentionPlan& plan) {
-        ASB_CHECK(write_records(plan));
-        ASB_CHECK(remove_backups(plan));
-        if (removed_.retained.empty()) return remove_logs(plan);
-        // What those need of the log is known only now.
-        auto holds = look_.holds;
-        for (const auto* names : {&removed_.retained, &removed_.needed})
-            for (const auto& name : *names) holds.emplace_back().backup = name;
-        return remove_logs(plan_retention(look_.history, look_.catalog, policy_, holds, now_));
-    }
-
-  private:
-    Status write_records(const RetentionPlan& plan) {
-        std::vector<RemovedBackup> backups;
-        for (const auto number : plan.removal_order)
-            backups.push_back(removed_backup(look_.catalog.entries[number]));
-        const RemovalCause cause{
-            .at = now(), .by = host(), .policy = retention_text(context_.settings)};
-        for (const auto& record : make_removal_records(backups, look_.removals, cause))
-            ASB_CHECK(put_record(*stores_.appender, record));
-        return {};
-    }
-
-    // What a backup goes on from comes after it, and stays with it when the store does not let it
-    // go.
-    Status remove_backups(const RetentionPlan& plan) {
-        const RetentionCatalog backups(look_.catalog);
-        std::set<std::size_t> needed;
-        for (const auto number : plan.removal_order) {
-            const auto& name = look_.catalog.entries[number].name;
-            const bool stays = needed.contains(number);
-            if (stays) removed_.needed.push_back(name);
-            ASB_TRY(const bool gone, stays ? Result<bool>(false) : remove_backup(name));
-            if (!gone) needed.insert(backups.parent_of(number));
-        }
-        return {};
-    }
-
-    // The manifest first: with it the backup ends to exist, whatever happens to the rest. False
-    // when the store retains it.
-    Result<bool> remove_backup(const std::string& name) {
-        ASB_CHECK(context_.stop.check());
-        ASB_TRY(const auto objects, stores_.reader->list(name + "."));
-        std::vector<ObjectKey> rest;
-        for (const auto& object : objects)
-            if (!object.key.text().ends_with(kManifestSuffix)) rest.push_back(object.key);
-        if (const int error = fail_point("expire.manifest"))
-            return errno_error(error, "cannot remove", name, Code::store);
-        ASB_TRY(const auto kept, stores_.eraser->erase_all({manifest_key(name)}));
-        if (!kept.empty()) {
-            removed_.retained.push_back(name);
-            return false;
-        }
-        ++removed_.backups;
-        context_.log.info("{} is removed from {}", name, stores_.reader->place());
-        if (const int error = fail_point("expire.body"))
-            return errno_error(error, "cannot remove", name, Code::store);
-        ASB_CHECK(erase(rest));
-        return true;
-    }
-
-    Result<Removed> remove_logs(const RetentionPlan& plan) {
-        for (const auto& objects : plan.objects) ASB_CHECK(remove_log(objects));
-        return std::move(removed_);
-    }
-
-    Status remove_log(const RemovedObjects& objects) {
-        const auto retained_before = removed_.retained.size();
-        std::vector<ObjectKey> keys;
-        keys.reserve(objects.spans.size());
-        for (std::size_t i = 0; i < objects.spans.size(); ++i)
-            keys.push_back(key_of(look_.history, objects, i));
-        for (std::size_t i = 0; i < keys.size(); i += kBatch) {
-            ASB_CHECK(context_.stop.check());
-            if (const int error = fail_point("expire.log"))
-                return errno_error(error, "cannot remove", keys[i].text(), Code::store);
-            const auto end = std::min(i + kBatch, keys.size());
-            ASB_CHECK(erase({keys.begin() + static_cast<std::ptrdiff_t>(i),
-                             keys.begin() + static_cast<std::ptrdiff_t>(end)}));
-        }
-        const auto retained = removed_.retained.size() - retained_before;
-        removed_.log_objects += keys.size() - retained;
-        if (!objects.is_whole_log || retained != 0) return {};
-        return remove_rest_of_log(look_.history.logs[objects.log].id);
-    }
-
-    // Its record, with the key that nothing needs any more, and the histories of its lines; but not
-    // while there is an object, which may have come since.
-    Status remove_rest_of_log(const std::string& id) {
-        ASB_TRY(const auto rest, stores_.reader->list(fmt::format("{}{}/", kLogPrefix, id)));
-        std::vector<ObjectKey> keys;
-        keys.reserve(rest.size());
-        for (const auto& object : rest) {
-            const auto name = parse_log_name(object.key.text());
-            if (name && name->kind == LogName::Kind::object) return {};
-            keys.push_back(object.key);
-        }
-        const auto record = stores_.reader->get(log_record_key(id), kLogRecordBytesMax);
-        if (record) {
-            const auto parsed = parse_log_record(*record, id);
-            if (parsed && is_young(*parsed)) return {};
-        } else if (record.error().code != Code::not_found) {
-            return record.error();
-        }
-        return erase(keys);
-    }
-
-    Status erase(const std::vector<ObjectKey>& keys) {
-        ASB_TRY(const auto kept, stores_.eraser->erase_all(keys));
-        for (const auto& key : kept) removed_.retained.push_back(key.text());
-        return {};
-    }
-
-    const OpsContext& context_;
-    const Stores& stores_;
-    const Look& look_;
-    const RetentionPolicy& policy_;
-    const Instant now_;
-    Removed removed_;
-};
-
 // What is said of one destination.
 struct Told {
     std::string text;
     Json document;
 };
 
-Told tell(const std::string& place, const RetentionPlan& plan, const Look& look) {
+Told tell(const std::string& place, const RetentionPlan& plan, const RetentionLook& look) {
     Told told{.text = place + "\n",
               .document = {{"place", place},
                            {"backups", Json::array()},
@@ -295,9 +151,11 @@ void tell_removed(const Removed& removed, Told& told) {
 }
 
 Result<Told> expire_in(const OpsContext& context, const Destination& destination,
-                       const RetentionPolicy& policy, const ExpireRequest& request) {
+                       const RetentionPolicy& policy, const std::vector<Hold>& holds,
+                       const ExpireRequest& request) {
     if (destination.failed) return *destination.failed;
     ASB_TRY(auto look, look_at(context, *destination.reader));
+    add_unknown(holds, look.holds);
     ASB_CHECK(check_key(context, *destination.reader, look.catalog));
     Stores stores;
     if (!request.dry_run) {
@@ -318,7 +176,7 @@ Result<Told> expire_in(const OpsContext& context, const Destination& destination
                                  counted(told.document["log_objects_to_remove"], "object"));
         return told;
     }
-    ASB_TRY(const auto removed, Removal(context, stores, look, policy, at).run(plan));
+    ASB_TRY(const auto removed, remove_planned(context, stores, look, policy, plan, at));
     // What an earlier run that was cut off left without a manifest.
     ASB_TRY([[maybe_unused]] const auto swept, sweep_leftovers(*stores.reader, *stores.eraser));
     tell_removed(removed, told);
@@ -340,12 +198,13 @@ Result<Report> run_expire(const OpsContext& context, const ExpireRequest& reques
                          "set RETENTION_DAYS or RETENTION_KEEP_*, as in RETENTION_DAYS=30");
     ASB_TRY(const auto destinations,
             request.everywhere ? look_at_destinations(context) : look_at_repositories(context));
+    const auto holds = holds_anywhere(context, destinations);
     Report report;
     report.document = {{"dry_run", request.dry_run}, {"repositories", Json::array()}};
     std::optional<Error> first;
     std::size_t failed = 0;
     for (const auto& destination : destinations) {
-        auto told = expire_in(context, destination, policy, request);
+        auto told = expire_in(context, destination, policy, holds, request);
         ASB_CHECK(context.stop.check());
         if (told) {
             report.text += told->text;

@@ -16,7 +16,8 @@ std::string path_of(const OpsContext& context, const std::string& place) {
 
 std::optional<RepositoryHead> known_head(const OpsContext& context, const std::string& place) {
     const auto path = path_of(context, place);
-    if (!std::filesystem::exists(path)) return std::nullopt;
+    std::error_code unreadable;
+    if (!std::filesystem::exists(path, unreadable)) return std::nullopt;
     const auto text = read_file(path, kHeadBytesMax);
     auto head = text ? parse_head(*text, path) : Result<RepositoryHead>(text.error());
     if (head && head->place == place) return std::move(*head);

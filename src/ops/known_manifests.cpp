@@ -24,8 +24,10 @@ Result<Catalog> load_known_catalog(const OpsContext& context, const Place& place
     const auto threads = job_count(context.settings);
     if (!is_worth_keeping(place)) return load_catalog(store, threads);
     const auto path = remembered_path(context, "manifests", store.place(), ".txt");
-    const auto earlier = std::filesystem::exists(path) ? read_file(path, kFileBytesMax)
-                                                       : Result<std::string>(std::string());
+    std::error_code unreadable;
+    const auto earlier = std::filesystem::exists(path, unreadable)
+                             ? read_file(path, kFileBytesMax)
+                             : Result<std::string>(std::string());
     KeptManifests kept(store, earlier ? std::string_view(*earlier) : std::string_view());
     auto catalog = load_catalog(kept, threads);
     if (!catalog || !kept.has_changed()) return catalog;

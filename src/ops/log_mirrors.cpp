@@ -12,19 +12,21 @@ constexpr std::chrono::milliseconds kLook{100};
 
 void LogMirrors::begin(const MirroredLog& log) {
     mirrors_.clear();
-    published_ = {{.number = 0, .end = log.tail.end}};
+    published_ = {{.number = 0, .end = log.tail.end, .bytes = 0, .began = {}}};
     for (const auto& place : places_)
         mirrors_.push_back(std::make_unique<LogMirror>(context_, place, log, signal_));
 }
 
-void LogMirrors::add(const WrittenObject& object, const LogPoint& end) {
+void LogMirrors::add(const WrittenObject& object, const LogPoint& end, Deadline began) {
     const auto number = published_.back().number + 1;
-    published_.push_back({number, end});
+    published_.push_back({number, end, object.plain_bytes, began});
     for (const auto& mirror : mirrors_) mirror->add(object, number);
 }
 
-// With signal_.mutex. Among the first destination and the mirrors, the `required_`-th furthest.
+// With signal_.mutex; absent before `begin` too. Among the first destination and the mirrors, the
+// `required_`-th furthest.
 std::optional<std::uint64_t> LogMirrors::kept_number() const {
+    if (published_.empty()) return std::nullopt;
     std::vector<std::uint64_t> reached = {published_.back().number};
     for (const auto& mirror : mirrors_)
         if (const auto& number = mirror->state().reached) reached.push_back(*number);
@@ -41,13 +43,27 @@ std::optional<LogPoint> LogMirrors::kept() {
     return published_.front().end;
 }
 
-Status LogMirrors::wait(const StopToken& stop) {
+std::optional<LogMirrors::Missing> LogMirrors::missing() {
+    const std::scoped_lock lock(signal_.mutex);
+    const auto number = kept_number();
+    if (!number) return std::nullopt;
+    Missing missing;
+    for (const auto& one : published_) {
+        if (one.number <= *number) continue;
+        if (!missing.since) missing.since = one.began;
+        missing.bytes += one.bytes;
+    }
+    return missing;
+}
+
+Result<bool> LogMirrors::wait_for_all(const StopToken& stop, Deadline deadline) {
     std::unique_lock lock(signal_.mutex);
     while (kept_number() != published_.back().number) {
         ASB_CHECK(stop.check());
+        if (std::chrono::steady_clock::now() >= deadline) return false;
         signal_.changed.wait_for(lock, kLook);
     }
-    return {};
+    return true;
 }
 
 // With signal_.mutex.

@@ -22,13 +22,22 @@ class LogMirrors {
     // Of the log that is followed from now on, which is in the first destination up to its tail's
     // end.
     void begin(const MirroredLog& log);
-    // Published in the first destination; the log there now ends at `end`.
-    void add(const WrittenObject& object, const LogPoint& end);
+    // Published in the first destination; the log there now ends at `end`. `began`: when the first
+    // of it was taken.
+    void add(const WrittenObject& object, const LogPoint& end, Deadline began);
     // Up to where the log is in as many destinations as are required. Absent as long as that is not
     // known to be even as far as the stream began.
     std::optional<LogPoint> kept();
-    // Until all that was added is in as many as are required. `interrupted` when `stop` is.
-    Status wait(const StopToken& stop);
+    // What was added and is not in as many as are required. Absent as `kept` is.
+    struct Missing {
+        std::uint64_t bytes = 0;
+        std::optional<Deadline>
+            since;  // when the first of it was taken; absent: nothing is missing
+    };
+    std::optional<Missing> missing();
+    // Whether all that was added is in as many as are required: as soon as it is so, else at
+    // `deadline`. `interrupted` when `stop` is.
+    Result<bool> wait_for_all(const StopToken& stop, Deadline deadline);
     // Until it is in all that keep up, or `deadline`.
     void wait_until(Deadline deadline);
     std::vector<LogMirror::State> states();
@@ -40,6 +49,8 @@ class LogMirrors {
     struct Published {
         std::uint64_t number = 0;
         LogPoint end;
+        std::uint64_t bytes = 0;
+        Deadline began{};
     };
     [[nodiscard]] std::optional<std::uint64_t> kept_number() const;
     [[nodiscard]] bool all_caught_up() const;

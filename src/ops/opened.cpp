@@ -12,26 +12,6 @@ namespace {
 constexpr const char* kOtherCopy =
     "use another copy of this backup, or another backup (restore --list)";
 
-// The repository of the settings that has this backup besides `here`; empty: none, `here` is not
-// one of them, or it does not answer at once.
-std::string other_holder(const OpsContext& context, const std::string& here,
-                         const std::string& name) {
-    const BriefContext hasty(context, 0);
-    const auto places = repository_places(context);
-    if (!places || places->size() < 2) return {};
-    std::string holder;
-    bool is_configured = false;
-    for (const auto& place : *places) {
-        const auto reader = place.open_reader(hasty.get());
-        if (!reader) continue;
-        if ((*reader)->place() == here)
-            is_configured = true;
-        else if (holder.empty() && (*reader)->open(manifest_key(name)))
-            holder = (*reader)->place();
-    }
-    return is_configured ? holder : std::string();
-}
-
 // Reading with no key, or with one that may not be used, is one thing to the operator: the wrong
 // key. It is remembered and said only when the backup turns out to be encrypted.
 class AbsentKey final : public KeyProvider {
@@ -78,18 +58,41 @@ std::optional<NewestSealed> open_newest_sealed(const OpsContext& context, StoreR
     return NewestSealed{.name = newest->name, .opens = keys ? Status() : Status(keys.error())};
 }
 
+std::string other_holder(const OpsContext& context, const std::string& here, const HasPiece& has) {
+    const BriefContext hasty(context, 0);
+    const auto places = repository_places(context);
+    if (!places || places->size() < 2) return {};
+    std::string holder;
+    bool is_configured = false;
+    for (const auto& place : *places) {
+        const auto reader = place.open_reader(hasty.get());
+        if (!reader) continue;
+        if ((*reader)->place() == here)
+            is_configured = true;
+        else if (holder.empty() && has(hasty.get(), place, **reader))
+            holder = (*reader)->place();
+    }
+    return is_configured ? holder : std::string();
+}
+
+std::string mended_from(const std::string& holder) {
+    return fmt::format(
+        "{} has it too: sync --repair writes it anew from there, and --repository {} reads it "
+        "there",
+        holder, holder);
+}
+
 Error damage_told(const OpsContext& context, const StoreReader& store, const std::string& name,
                   Error error) {
     if (error.code != Code::damaged) return error;
     auto told = error.within(fmt::format("{} in {}", name, store.place()));
     if (!told.hint.empty() && told.hint != kOtherCopy) return told;
-    const auto holder = other_holder(context, store.place(), name);
-    return with_hint(std::move(told),
-                     holder.empty()
-                         ? kOtherCopy
-                         : fmt::format("{} has it too: sync --repair writes it anew from there, "
-                                       "and --set REPOSITORY={} reads it there",
-                                       holder, holder));
+    const auto holder =
+        other_holder(context, store.place(),
+                     [&](const OpsContext& /*hasty*/, const Place& /*place*/, StoreReader& other) {
+                         return other.open(manifest_key(name)).ok();
+                     });
+    return with_hint(std::move(told), holder.empty() ? kOtherCopy : mended_from(holder));
 }
 
 }  // namespace asb

@@ -2,6 +2,8 @@
 // Why this exists: verify and restore begin alike: a reference becomes an authenticated archive,
 // with one meaning of a missing or unusable key.
 
+#include <functional>
+
 #include "ops/sources.hpp"
 #include "repo/archive_reader.hpp"
 #include "repo/catalog.hpp"
@@ -30,6 +32,15 @@ struct NewestSealed {
 };
 std::optional<NewestSealed> open_newest_sealed(const OpsContext& context, StoreReader& store,
                                                const Catalog& catalog);
+
+// Whether another repository has what this one lacks; `hasty` gives up at once.
+using HasPiece =
+    std::function<bool(const OpsContext& hasty, const Place& place, StoreReader& store)>;
+// The first repository of the settings besides `here` that has it; empty: none, `here` is not one
+// of them, or the others do not answer at once.
+std::string other_holder(const OpsContext& context, const std::string& here, const HasPiece& has);
+// What to do with it: "HOLDER has it too: ...".
+std::string mended_from(const std::string& holder);
 
 // What an operator reads when the backup `name` in `store` does not verify: which one it is, where,
 // and what mends it, for which the other repositories of the settings are asked once. Only of

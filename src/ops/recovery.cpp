@@ -136,7 +136,12 @@ Status decide_target(const TargetWords& words, Planning& planning) {
                     return fail(Code::usage, "no backup says how a position is written");
                 return engine->parse_position(text);
             }));
-    return {};
+    if (planning.target.kind != LogTarget::Kind::limit || engine == nullptr || engine->has_oplog())
+        return {};
+    return with_hint(
+        fail(Code::usage, "--oplog-limit names an entry of MongoDB's oplog, and this is a {} log",
+             engine->name()),
+        "name the place with --target-position; list shows the positions that can be reached");
 }
 
 // Those of `backups` that are not known yet; the log's, when there are objects among `spans`.
@@ -292,7 +297,10 @@ Result<std::vector<Place>> places_of(const OpsContext& context, const RecoveryWi
     return std::vector<Place>{reference.place};
 }
 
-Result<Planning> plan_at(const OpsContext& context, const RecoveryWish& wish, const Place& place) {
+}  // namespace
+
+Result<Planning> plan_wish_at(const OpsContext& context, const RecoveryWish& wish,
+                              const Place& place) {
     Planning planning;
     planning.place = place;
     ASB_TRY(planning.store, planning.place.open_reader(context));
@@ -314,14 +322,12 @@ Result<Planning> plan_at(const OpsContext& context, const RecoveryWish& wish, co
     return planning;
 }
 
-}  // namespace
-
 Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish) {
     ASB_TRY(const auto places, places_of(context, wish));
-    auto first = plan_at(context, wish, places.front());
+    auto first = plan_wish_at(context, wish, places.front());
     for (std::size_t i = 1; i < places.size(); ++i) {
         if (first && std::holds_alternative<RecoveryPlan>(first->planned)) break;
-        auto other = plan_at(context, wish, places[i]);
+        auto other = plan_wish_at(context, wish, places[i]);
         if (!other || !std::holds_alternative<RecoveryPlan>(other->planned)) continue;
         context.log.warning("{} does not reach there; {} does", places.front().location,
                             places[i].location);

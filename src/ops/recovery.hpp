@@ -47,5 +47,8 @@ struct Planning {
     Planned planned;
 };
 Result<Planning> plan_wish(const OpsContext& context, const RecoveryWish& wish);
+// In that repository, whichever the settings name.
+Result<Planning> plan_wish_at(const OpsContext& context, const RecoveryWish& wish,
+                              const Place& place);
 
 }  // namespace asb

@@ -91,6 +91,17 @@ std::string lines_text(const RecoveryPlan& plan, const PositionText& with_line) 
     return text;
 }
 
+std::string others_text(const LogHistory& history, const RecoveryPlan& plan) {
+    std::string text;
+    for (const auto& other : plan.others)
+        text += fmt::format(
+            "  attention: another log reaches this instant too: log {} from {} on; restore "
+            "--backup-file {} --target-time {} restores that one\n",
+            printable(history.logs[other.log].id), history.backups[other.base],
+            history.backups[other.base], printable(shell_quote(plan.target.text)));
+    return text;
+}
+
 std::string mark_text(CommitTime at, const LogPoint& point, const PositionText& position) {
     return fmt::format("{}, at {}", to_iso8601_us(at), position(point));
 }
@@ -117,6 +128,7 @@ std::string instant_text(const ReachableInstant& instant, const PositionText& po
 }
 
 bool is_one_line(const Unreachable& why) {
+    if (why.on_other_line) return false;
     std::set<std::uint32_t> lines;
     if (why.before) lines.insert(why.before->point.line);
     if (why.after) lines.insert(why.after->point.line);
@@ -178,6 +190,9 @@ std::string last_hint(const Unreachable& why, const PositionText& position) {
 
 std::string nearest_hint(const Unreachable& why, const PositionText& position,
                          const std::string& place) {
+    if (why.on_other_line)
+        return fmt::format("line {} has it: --target-position '{}'", why.on_other_line->line,
+                           position(*why.on_other_line));
     if (why.why == Why::no_base) return no_base_hint(place);
     if (!why.before && !why.after) return "auth-service-backup list shows what can be reached";
     if (!why.before)
@@ -225,6 +240,7 @@ std::string recovery_text(const LogHistory& history, const RecoveryPlan& plan,
                         to_iso8601_us(plan.base.consistent_at), position(plan.base.consistent));
     text += log_text(history, plan, position);
     text += lines_text(plan, position);
+    text += others_text(history, plan);
     if (found) text += stop_text(*found, position);
     if (!found && plan.target.kind == Kind::name)
         text +=
@@ -256,6 +272,9 @@ Json recovery_json(const LogHistory& history, const RecoveryPlan& plan,
     if (plan.target.kind == Kind::name) json["name_checked"] = found.has_value();
     if (plan.left_behind)
         json["left_behind_at"] = position({.line = plan.end.line, .at = plan.left_behind->at});
+    for (const auto& other : plan.others)
+        json["other_logs"].push_back(
+            {{"log", history.logs[other.log].id}, {"base", history.backups[other.base]}});
     if (found && found->last_in)
         json["last_in"] = json_of(found->last_in->at, found->last_in->end, position);
     if (found && found->first_out)
@@ -287,6 +306,7 @@ Json unreachable_json(const LogHistory& history, const Unreachable& why,
                  {"reason", reason(why, position, place)},
                  {"nearest_before", json_of(history, why.before, position)},
                  {"nearest_after", json_of(history, why.after, position)}};
+    if (why.on_other_line) json["on_other_line"] = why.on_other_line->line;
     if (why.gap)
         json["gap"] = {{"from_position", position(why.gap->from)},
                        {"to_position", position(why.gap->to)}};

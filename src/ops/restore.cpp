@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ops/chain_damage.hpp"
 #include "ops/consistency.hpp"
 #include "ops/opened.hpp"
+#include "ops/plain_folders.hpp"
 #include "ops/restore_files.hpp"
 #include "ops/restore_parts.hpp"
 #include "ops/restore_recovery.hpp"
@@ -139,6 +141,7 @@ Result<Report> restore_unauthenticated(const OpsContext& context, const RestoreO
 Result<Report> run_restore(const OpsContext& context, const RestoreOptions& options) {
     if (options.resume) return resume_restore(context, options);
     ASB_CHECK(check_components(context, options.request));
+    ASB_CHECK(check_plain_folders(context, options));
     if (!options.unauthenticated) {
         ASB_TRY(const bool onwards, needs_recovery(context, recovery_wish(options)));
         if (onwards && !options.staging.empty())
@@ -147,7 +150,11 @@ Result<Report> run_restore(const OpsContext& context, const RestoreOptions& opti
                                   "restore goes on from it"),
                              "leave --staging out");
         if (onwards && wants_only_files(options)) return restore_files(context, options);
-        if (onwards) return restore_to_target(context, options);
+        if (onwards) {
+            auto report = restore_to_target(context, options);
+            if (report) return report;
+            return chain_damage_told(context, recovery_wish(options), std::move(report.error()));
+        }
     }
     if (!options.staging.empty()) return prepare_restore(context, options);
     return options.unauthenticated ? restore_unauthenticated(context, options)

@@ -278,8 +278,9 @@ Result<BackupReference> parse_reference(const OpsContext& context, const std::st
         ASB_TRY(reference.place, place_of(context, places, reference.name));
         // A bare file name in the current folder, as a shell completes it.
         const auto& place = reference.place.location;
-        if (text != reference.name && std::filesystem::exists(text) &&
-            !std::filesystem::exists(place + "/" + text)) {
+        std::error_code unreadable;  // then it is not here
+        if (text != reference.name && std::filesystem::exists(text, unreadable) &&
+            !std::filesystem::exists(place + "/" + text, unreadable)) {
             ASB_TRY(reference.place, find_place(context, "."));
         }
     }

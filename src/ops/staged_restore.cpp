@@ -2,11 +2,12 @@
 #include "ops/consistency.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/text.hpp"
 #include "codec/tar_format.hpp"
+#include "io/file.hpp"
 #include "ops/opened.hpp"
+#include "ops/plain_folders.hpp"
 #include "ops/restore_parts.hpp"
 #include "ops/staging_folder.hpp"
 #include "repo/archive_writer.hpp"
@@ -23,15 +24,16 @@ std::chrono::milliseconds since(Clock::time_point started) {
 }
 
 // What stands in a request is looked at again later, perhaps from another folder.
-std::string absolute(const std::string& path) {
-    std::error_code error;
-    return path.empty() ? path : std::filesystem::absolute(path, error).string();
+Status make_absolute(std::string& path) {
+    if (path.empty()) return {};
+    ASB_TRY(path, absolute_path(path, Code::refused));
+    return {};
 }
 
-RestoreRequest with_absolute_paths(RestoreRequest request) {
-    request.target_dir = absolute(request.target_dir);
-    request.files_dir = absolute(request.files_dir);
-    for (auto& [from, to] : request.tablespaces) to = absolute(to);
+Result<RestoreRequest> with_absolute_paths(RestoreRequest request) {
+    ASB_CHECK(make_absolute(request.target_dir));
+    ASB_CHECK(make_absolute(request.files_dir));
+    for (auto& [from, to] : request.tablespaces) ASB_CHECK(make_absolute(to));
     return request;
 }
 
@@ -153,7 +155,7 @@ std::string listed(const std::vector<std::pair<std::string, std::string>>& table
 }
 
 Status check_not_contradicted(const RestoreOptions& options, const StagedRestore& staged) {
-    const auto said = with_absolute_paths(options.request);
+    ASB_TRY(const auto said, with_absolute_paths(options.request));
     const auto& recorded = staged.request;
     if (options.backup != staged.manifest.name)
         ASB_CHECK(check_same("--backup-file", options.backup, staged.backup));
@@ -206,8 +208,8 @@ Result<Report> prepare_restore(const OpsContext& context, const RestoreOptions& 
     ASB_TRY(const auto opened, open_backup(context, options.backup));
     const OpenArchive& archive = opened.archive;
     const Manifest& manifest = archive.read.manifest;
-    auto request = with_absolute_paths(options.request);
-    request.staging_dir = StagingFolder::work_below(options.staging);
+    ASB_TRY(auto request, with_absolute_paths(options.request));
+    ASB_TRY(request.staging_dir, StagingFolder::work_below(options.staging));
     ASB_TRY(auto parts, choose_parts_of(context, request, options.components_named, manifest));
     ASB_TRY(const auto reading, choose_reading(context, archive, parts));
     if (options.dry_run) return dry_run(manifest, parts, reading, options.staging);
@@ -236,8 +238,12 @@ Result<Report> resume_restore(const OpsContext& context, const RestoreOptions& o
     ASB_TRY(const auto staged, folder->load());
     ASB_CHECK(check_not_contradicted(options, staged));
     ASB_TRY(const auto archive, folder->open_archive(staged));
-    const auto request =
-        merged(staged.request, options.request, StagingFolder::work_below(folder->path()));
+    ASB_TRY(const auto work, StagingFolder::work_below(folder->path()));
+    const auto request = merged(staged.request, options.request, work);
+    RestoreOptions recorded;
+    recorded.backup = staged.backup;
+    recorded.request = request;
+    ASB_CHECK(check_plain_folders(context, recorded));
     ASB_TRY(auto parts,
             choose_parts(context, request, staged.manifest.engines, staged.manifest.name));
     ASB_CHECK(hinted(tell_chosen(context, archive, parts)));

@@ -77,9 +77,9 @@ Result<std::vector<std::string>> names_in(const std::string& folder) {
     return names;
 }
 
-std::string tidy(const std::string& path) {
-    std::error_code error;
-    auto absolute = std::filesystem::absolute(path, error).lexically_normal().string();
+Result<std::string> tidy(const std::string& path) {
+    ASB_TRY(auto absolute, absolute_path(path, Code::refused));
+    absolute = std::filesystem::path(absolute).lexically_normal().string();
     while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
     return absolute;
 }
@@ -90,8 +90,9 @@ std::string StagingFolder::at(std::string_view name) const {
     return fmt::format("{}/{}", path_, name);
 }
 
-std::string StagingFolder::work_below(const std::string& path) {
-    return fmt::format("{}/{}", tidy(path), kWork);
+Result<std::string> StagingFolder::work_below(const std::string& path) {
+    ASB_TRY(const auto whole, tidy(path));
+    return fmt::format("{}/{}", whole, kWork);
 }
 
 Status StagingFolder::lock() {
@@ -104,7 +105,8 @@ Status StagingFolder::lock() {
 }
 
 Result<std::unique_ptr<StagingFolder>> StagingFolder::prepare(const std::string& path) {
-    std::unique_ptr<StagingFolder> folder(new StagingFolder(tidy(path)));
+    ASB_TRY(auto whole, tidy(path));
+    std::unique_ptr<StagingFolder> folder(new StagingFolder(std::move(whole)));
     if (access(folder->path_.c_str(), F_OK) != 0) {
         ASB_CHECK(at_fail_point("staging.folder", "cannot create the folder", folder->path_));
         ASB_CHECK(make_folders(folder->path_, kPrivate));
@@ -134,7 +136,8 @@ Result<std::unique_ptr<StagingFolder>> StagingFolder::prepare(const std::string&
 }
 
 Result<std::unique_ptr<StagingFolder>> StagingFolder::resume(const std::string& path) {
-    std::unique_ptr<StagingFolder> folder(new StagingFolder(tidy(path)));
+    ASB_TRY(auto whole, tidy(path));
+    std::unique_ptr<StagingFolder> folder(new StagingFolder(std::move(whole)));
     const auto nothing =
         with_hint(fail(Code::not_found, "no restore is prepared in {}", printable(folder->path_)),
                   "prepare one with restore --backup-file FILE --staging DIR");

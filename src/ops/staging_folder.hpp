@@ -40,7 +40,7 @@ class StagingFolder {
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] bool was_made() const { return made_; }
     // The engines' scratch place inside a staging folder.
-    static std::string work_below(const std::string& path);
+    static Result<std::string> work_below(const std::string& path);
     // Makes it. As root, lets other users pass through (not look in) meanwhile, since a database's
     // private server runs as another user.
     Status open_work();

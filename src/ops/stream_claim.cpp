@@ -14,7 +14,7 @@ Result<LogDestinations> open_log_destinations(const OpsContext& context,
     ASB_TRY(opened.required, required_destinations(context.settings, found.size()));
     const auto named = std::ranges::find_if(
         found, [&](const auto& one) { return !one.failed && one.name == first_name; });
-    const auto& first = named != found.end() ? *named : newest_readable(found);
+    const auto& first = named != found.end() ? *named : furthest_readable(context, found);
     ASB_TRY(opened.first, open_stores(context, first.place));
     for (const auto& destination : found)
         if (&destination != &first) opened.others.push_back(destination.place);

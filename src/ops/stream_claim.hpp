@@ -13,7 +13,8 @@
 namespace asb {
 
 // The stream writes to the destination named `first`, or, when that is empty or cannot be reached,
-// to the first one that can; mirrors bring the log to the others (ops/log_mirrors.hpp).
+// to the one with which one gets furthest; mirrors bring the log to the others
+// (ops/log_mirrors.hpp).
 struct LogDestinations {
     Stores first;
     std::vector<Place> others;

@@ -124,14 +124,15 @@ Status StreamRun::begin_log(const LogTail& tail) {
     tail_ = tail;
     status_.log_id = tail.log_id;
     status_.identity = tail.identity;
-    status_.taken = status_.durable = tail.end;
+    status_.taken = tail.end;
     confirmed_ = {};
+    heard_ = false;
     status_.connected_since = now();
     was_connected_ = true;
     busy_until_.reset();
     context_.log.info("following the log {} of {} from {}", tail.log_id, tail.identity,
                       engine_->position_text(tail.end));
-    say("streaming");
+    say(std::string(kStateStreaming));
     return confirm();
 }
 
@@ -145,12 +146,26 @@ Status StreamRun::close_gap(const std::string& gap) {
                          "look at the server's log; check says more: auth-service-backup check");
     context_.log.warning("a full backup is taken first, since the log cannot be followed: {}", gap);
     ASB_CHECK(await_log());
-    say("taking a full backup");
+    say(std::string(kStateBackup));
     tail_.reset();
     writer_.reset();
-    ASB_TRY([[maybe_unused]] const auto report,
-            run_backup(context_, {.type = BackupType::incremental}));
-    return {};
+    ASB_TRY(const auto report, run_backup(context_, {.type = BackupType::incremental}));
+    return follow_where_it_is(report);
+}
+
+// The log goes on from the full backup that was taken: one that had no room for it is not the one
+// to ask for the log's end.
+Status StreamRun::follow_where_it_is(const Report& backup) {
+    std::optional<std::string> holder;
+    for (const auto& one : backup.document["destinations"]) {
+        if (!one["ok"]) continue;
+        const auto place = one["place"].get<std::string>();
+        if (place == stores_.reader->place()) return {};
+        if (!holder) holder = place;
+    }
+    if (!holder) return {};
+    successor_ = std::move(holder);
+    return fail(Code::store, "{} lacks the full backup that was taken", stores_.reader->place());
 }
 
 // Ends with an error only.
@@ -163,6 +178,7 @@ Status StreamRun::follow() {
                                   ? after(kIdle)
                                   : std::min(after(kIdle), writer_->began() + limits_.every);
         ASB_TRY(auto news, follower_->next(room, deadline));
+        heard_ = true;
         if (news) ASB_CHECK(take(std::move(*news)));
         if (is_due()) ASB_CHECK(put_and_confirm());
         ASB_CHECK(confirm());
@@ -194,7 +210,10 @@ bool StreamRun::is_due() const {
 
 Status StreamRun::put_and_confirm() {
     ASB_CHECK(put());
-    if (limits_.synchronous) ASB_CHECK(mirrors_.wait(context_.stop));
+    for (bool kept = !limits_.synchronous; !kept;) {
+        ASB_TRY(kept, mirrors_.wait_for_all(context_.stop, after(kStatusEvery)));
+        if (!kept) say_where();
+    }
     return confirm();
 }
 
@@ -222,6 +241,7 @@ Status StreamRun::put() {
 
 Status StreamRun::put_once() {
     ASB_CHECK(check_log_present(*stores_.reader, status_.log_id));
+    const auto began = writer_->began();
     ASB_TRY(const auto written, writer_->put());
     auto kept = check_kept(*stores_.reader, status_.log_id, key_of(status_.log_id, written.span));
     if (went_elsewhere_ = !kept.ok(); went_elsewhere_) return kept;
@@ -229,13 +249,12 @@ Status StreamRun::put_once() {
     tail_->end = {published.range.line, published.range.end};
     tail_->branches = published.branches;
     tail_->tail = published.tail;
-    status_.durable = tail_->end;
     ++status_.objects;
     promotions_ = futile_ = 0;
     back_off_.reset();
     away_since_.reset();
     sealer_->add(written);
-    mirrors_.add(written, tail_->end);
+    mirrors_.add(written, tail_->end, began);
     return {};
 }
 
@@ -257,12 +276,13 @@ Status StreamRun::await_log() {
 
 Status StreamRun::wait_for_repository(const Error& error, BackOff& pause) {
     note(error);
+    heard_ = false;  // meanwhile the server writes, and is not asked
     context_.log.error("the log cannot be kept: {}; trying again", error.fact);
     say("waiting for the repository");
     if (!away_since_) away_since_ = Clock::now();
     if (Clock::now() >= *away_since_ + kFirstAwayMax) successor_ = mirrors_.complete_one();
     if (successor_) return error;
-    return context_.stop.wait_until(after(pause.take()));
+    return rest(pause.take());
 }
 
 // After a stop or a lost connection: what has come is good.
@@ -286,7 +306,7 @@ Status StreamRun::lost(const Error& error) {
     const auto pause = back_off_.take();
     context_.log.warning("{}; trying again in {}", error.fact, human_duration(pause));
     say(may_mend(error) ? "waiting for the repository" : "waiting for the database");
-    return context_.stop.wait_until(after(pause));
+    return rest(pause);
 }
 
 // What was lost while it streamed is asked for again even when the error sounds final: only a new
@@ -302,6 +322,15 @@ bool StreamRun::worth_another_try(const Error& error, bool was_streaming) {
     return was_streaming && ++futile_ <= kFutileMax;
 }
 
+// Says meanwhile that it lives.
+Status StreamRun::rest(milliseconds pause) {
+    for (const auto end = after(pause); Clock::now() < end;) {
+        ASB_CHECK(context_.stop.wait_until(std::min(end, status_at_)));
+        if (Clock::now() >= status_at_) say_where();
+    }
+    return {};
+}
+
 void StreamRun::note(const Error& error) {
     status_.error_at = now();
     status_.error = error.fact;
@@ -315,19 +344,38 @@ void StreamRun::say(std::string state) {
 void StreamRun::say_where() {
     status_at_ = after(kStatusEvery);
     status_.taken_text = engine_->position_text(status_.taken);
-    status_.durable_text = engine_->position_text(status_.durable);
-    const auto waiting = follower_ != nullptr ? follower_->lag() : LogLag{};
-    const bool held = writer_ != nullptr && !writer_->empty();
-    status_.lag_bytes = waiting.bytes + (held ? writer_->plain_bytes() : 0);
-    status_.lag_time = waiting.time;
-    if (held)
-        status_.lag_time =
-            std::max(status_.lag_time,
-                     std::chrono::duration_cast<milliseconds>(Clock::now() - writer_->began()));
+    const auto kept = mirrors_.kept();
+    status_.durable = kept.value_or(LogPoint{});
+    status_.durable_text = kept ? engine_->position_text(*kept) : "not known yet";
+    measure_lag();
     status_.others = mirrors_.states();
     status_.required = mirrors_.required();
     status_.merged = sealer_ != nullptr ? sealer_->merged() : 0;
     if (may_say()) status_file_.keep(status_, context_.log);
+}
+
+// Of what was told to the server, or may be told: what is in as many destinations as required.
+// While it does not stream nobody says what the server writes: then only the moment is known up to
+// which nothing was missing, and of the bytes those that were taken.
+void StreamRun::measure_lag() {
+    const auto at = Clock::now();
+    const auto missing = mirrors_.missing();
+    const bool held = writer_ != nullptr && !writer_->empty();
+    auto bytes = (missing ? missing->bytes : 0) + (held ? writer_->plain_bytes() : 0);
+    const bool is_measured =
+        follower_ != nullptr && heard_ && missing && status_.state == kStateStreaming;
+    auto oldest = caught_up_.value_or(began_);
+    if (is_measured) {
+        const auto waiting = follower_->lag();
+        oldest = at - waiting.time;
+        if (held) oldest = std::min(oldest, writer_->began());
+        if (missing->since) oldest = std::min(oldest, *missing->since);
+        caught_up_ = std::max(caught_up_.value_or(oldest), oldest);
+        bytes += waiting.bytes;
+    }
+    status_.lag_is = is_measured ? kLagMeasured : caught_up_ ? kLagAtMost : kLagUnknown;
+    status_.lag_bytes = bytes;
+    status_.lag_time = std::chrono::duration_cast<milliseconds>(at - oldest);
 }
 
 // Not over a running stream's status, and not in a repository that is away.

@@ -30,7 +30,8 @@ class StreamRun {
           limits_(limits),
           engine_(std::move(engine)),
           keys_(std::move(keys)),
-          status_file_(context.settings.text("LOG_DIR")) {
+          status_file_(context.settings.text("LOG_DIR")),
+          began_(std::chrono::steady_clock::now()) {
         status_.since = now();
         status_.engine = engine_->name();
     }
@@ -46,6 +47,7 @@ class StreamRun {
     Status begin_log(const LogTail& tail);
     Status open_log(const LogTail& tail, StreamLog& log);
     Status close_gap(const std::string& gap);
+    Status follow_where_it_is(const Report& backup);
     Status follow();
     Status take(LogFollower::News news);
     [[nodiscard]] bool is_due() const;
@@ -58,9 +60,11 @@ class StreamRun {
     Status wait_for_repository(const Error& error, BackOff& pause);
     Status lost(const Error& error);
     bool worth_another_try(const Error& error, bool was_streaming);
+    Status rest(std::chrono::milliseconds pause);
     void note(const Error& error);
     void say(std::string state);
     void say_where();
+    void measure_lag();
     [[nodiscard]] bool may_say() const;
 
     const OpsContext& context_;
@@ -71,8 +75,12 @@ class StreamRun {
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<KeyProvider> keys_;  // null: not encrypted
     StreamStatusFile status_file_;
+    const Deadline began_;  // the process, or this destination in the first one's place
     StreamStatus status_;
     Deadline status_at_{};
+    // When all that the server had written was kept; absent: not since the start.
+    std::optional<Deadline> caught_up_;
+    bool heard_ = false;  // the follower has been asked what is new
 
     std::optional<LogTail> tail_;  // of the log that is followed; its end is durable
     LogPoint confirmed_;

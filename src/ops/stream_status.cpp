@@ -13,6 +13,11 @@
 namespace asb {
 namespace {
 
+using std::chrono::milliseconds;
+
+// It is written every two seconds. A store that does not answer holds it up for twenty, before the
+// stream says that it waits: ten in which a request is tried again, and ten for the last answer.
+constexpr milliseconds kSilenceMax{30'000};
 constexpr std::size_t kFileBytesMax = 64 * kKiB;
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kFolderMode = 0750;
@@ -29,6 +34,13 @@ std::string start_of(std::int64_t pid) {
     return fields.size() > kStartField ? fields[kStartField] : std::string();
 }
 
+// A clock that all processes of this machine share, that nobody sets, and that stands still while
+// the machine sleeps.
+milliseconds uptime() {
+    return std::chrono::duration_cast<milliseconds>(
+        std::chrono::steady_clock::now().time_since_epoch());
+}
+
 Json to_json(const LogPoint& point, const std::string& text) {
     return {{"line", line_text(point.line)}, {"at", point_text(point.at)}, {"text", text}};
 }
@@ -37,12 +49,14 @@ Json to_json(const StreamStatus& status) {
     Json document = {{"pid", getpid()},
                      {"process_start", start_of(getpid())},
                      {"written_at", to_iso8601(now())},
+                     {"written_uptime_ms", uptime().count()},
                      {"state", status.state},
                      {"log", status.log_id},
                      {"engine", status.engine},
                      {"identity", status.identity},
                      {"taken", to_json(status.taken, status.taken_text)},
                      {"durable", to_json(status.durable, status.durable_text)},
+                     {"lag_is", status.lag_is},
                      {"lag_bytes", status.lag_bytes},
                      {"lag_ms", status.lag_time.count()},
                      {"objects", status.objects},
@@ -51,6 +65,7 @@ Json to_json(const StreamStatus& status) {
                      {"since", to_iso8601(status.since)},
                      {"required", status.required},
                      {"others", Json::array()}};
+    if (status.lag_is != kLagMeasured && status.lag_bytes == 0) document["lag_bytes"] = nullptr;
     for (const auto& other : status.others) {
         document["others"].push_back({{"place", other.place}, {"keeps_up", other.keeps_up}});
         if (!other.problem.empty()) document["others"].back()["problem"] = printable(other.problem);
@@ -86,29 +101,61 @@ std::string describe_others(const Json& document) {
     return out;
 }
 
-std::string describe(const Json& document, bool alive) {
-    const auto text = [&](const Json& from, const char* key) {
-        return from.contains(key) && from[key].is_string() ? printable(from[key].get<std::string>())
-                                                           : std::string("?");
-    };
-    const auto number = [&](const char* key) { return document.value(key, std::uint64_t{0}); };
-    std::string out =
-        alive ? fmt::format("stream: {} (process {})\n", text(document, "state"), number("pid"))
-              : fmt::format("stream: NOT RUNNING; the last one said at {}: {}\n",
-                            text(document, "written_at"), text(document, "state"));
-    out += fmt::format("  log        {} of {} {}\n", text(document, "log"),
-                       text(document, "engine"), text(document, "identity"));
-    out += fmt::format("  taken      {}\n  durable    {}\n", text(document["taken"], "text"),
-                       text(document["durable"], "text"));
-    out += fmt::format("  behind     {}, {}\n", human_bytes(number("lag_bytes")),
-                       human_duration(std::chrono::milliseconds(number("lag_ms"))));
+std::string text_in(const Json& from, const char* key) {
+    return from.contains(key) && from[key].is_string() ? printable(from[key].get<std::string>())
+                                                       : std::string("?");
+}
+
+// 0: it is not there, or is not known.
+std::uint64_t number_in(const Json& document, const char* key) {
+    const auto found = document.find(key);
+    return found != document.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::string describe_lag(const Json& document) {
+    const auto bytes = number_in(document, "lag_bytes");
+    const auto time =
+        human_duration(milliseconds(static_cast<std::int64_t>(number_in(document, "lag_ms"))));
+    const auto is = text_in(document, "lag_is");
+    if (is == kLagMeasured) return fmt::format("{}, {}", human_bytes(bytes), time);
+    const auto known =
+        bytes == 0 ? std::string() : fmt::format("at least {}, ", human_bytes(bytes));
+    if (is == kLagAtMost)
+        return fmt::format("{}at most {}: since then it is not known", known, time);
+    return fmt::format("{}not known: not caught up since the start, {} ago", known, time);
+}
+
+std::string describe_state(const Json& document) {
+    if (!document["running"].get<bool>())
+        return fmt::format("stream: NOT RUNNING; the last one said at {}: {}\n",
+                           text_in(document, "written_at"), text_in(document, "state"));
+    if (!document["stale"].get<bool>())
+        return fmt::format("stream: {} (process {})\n", text_in(document, "state"),
+                           number_in(document, "pid"));
+    const milliseconds age(static_cast<std::int64_t>(number_in(document, "age_ms")));
+    return fmt::format(
+        "stream: NOTHING WAS WRITTEN FOR {}: hung, or stopped? it said: {} (process {})\n"
+        "hint: look at /proc/{}/status and at stream.log; what hangs may be killed and started "
+        "again: nothing that is kept is lost\n",
+        human_duration(age), text_in(document, "state"), number_in(document, "pid"),
+        number_in(document, "pid"));
+}
+
+std::string describe(const Json& document) {
+    const auto number = [&](const char* key) { return number_in(document, key); };
+    auto out = describe_state(document);
+    out += fmt::format("  log        {} of {} {}\n", text_in(document, "log"),
+                       text_in(document, "engine"), text_in(document, "identity"));
+    out += fmt::format("  taken      {}\n  durable    {}\n", text_in(document["taken"], "text"),
+                       text_in(document["durable"], "text"));
+    out += fmt::format("  behind     {}\n", describe_lag(document));
     out += fmt::format("  written    {}, {} of the log since {}\n",
                        counted(number("objects"), "object"), human_bytes(number("bytes")),
-                       text(document, "since"));
+                       text_in(document, "since"));
     out += describe_others(document);
     if (document.contains("last_error"))
-        out += fmt::format("  last error {} at {}\n", text(document["last_error"], "fact"),
-                           text(document["last_error"], "at"));
+        out += fmt::format("  last error {} at {}\n", text_in(document["last_error"], "fact"),
+                           text_in(document["last_error"], "at"));
     return out;
 }
 
@@ -123,7 +170,7 @@ Status check_shape(const Json& document, const std::string& path) {
                       document["durable"].is_object() && document.contains("pid") &&
                       document["pid"].is_number_unsigned();
     Fields fields(document, path);
-    for (const char* key : {"lag_bytes", "lag_ms", "objects", "bytes", "required"})
+    for (const char* key : {"lag_ms", "objects", "bytes", "required"})
         static_cast<void>(fields.number(key));
     if (!good) fields.bad("pid");
     return fields.status();
@@ -134,6 +181,31 @@ bool is_alive(const Json& document) {
     const auto started = start_of(static_cast<std::int64_t>(document["pid"].get<std::uint64_t>()));
     return !started.empty() && document.value("state", "") != "ended" &&
            document.value("process_start", "") == started;
+}
+
+// How long ago it was written. Another boot of the machine has another uptime: of what does not
+// live only the time of day is known, which somebody may have set back.
+milliseconds age_of(const Json& document, bool alive) {
+    const milliseconds written(static_cast<std::int64_t>(number_in(document, "written_uptime_ms")));
+    if (alive) return std::max(milliseconds(0), uptime() - written);
+    const auto at = parse_iso8601(text_in(document, "written_at"));
+    return at ? std::max(milliseconds(0), now() - *at) : milliseconds(0);
+}
+
+// What a reader adds to a document whose shape is good. The lag of what says no more grows.
+void judge(Json& document) {
+    const bool alive = is_alive(document);
+    const auto age = age_of(document, alive);
+    const auto state = text_in(document, "state");
+    const bool stale = alive && age > kSilenceMax && state != kStateBackup;
+    document["running"] = alive;
+    document["age_ms"] = static_cast<std::uint64_t>(age.count());
+    document["stale"] = stale;
+    const bool fresh = alive && !stale;
+    if (fresh && document.value("lag_is", "") == kLagMeasured) return;
+    document["lag_ms"] = number_in(document, "lag_ms") + static_cast<std::uint64_t>(age.count());
+    if (document.value("lag_is", "") == kLagMeasured) document["lag_is"] = kLagAtMost;
+    if (number_in(document, "lag_bytes") == 0) document["lag_bytes"] = nullptr;
 }
 
 }  // namespace
@@ -177,11 +249,11 @@ Result<Report> report_stream_status(const OpsContext& context) {
             "start one: auth-service-backup stream; or name its LOG_DIR");
     ASB_TRY(auto document, parse_json(*text, path));
     ASB_CHECK(check_shape(document, path));
-    const bool alive = is_alive(document);
+    judge(document);
     Report report;
-    report.text = describe(document, alive);
-    document["running"] = alive;
-    const bool streaming = alive && document.value("state", "") == "streaming";
+    report.text = describe(document);
+    const bool streaming = document["running"].get<bool>() && !document["stale"].get<bool>() &&
+                           text_in(document, "state") == kStateStreaming;
     if (!streaming || keeping_up(document) < document["required"].get<std::size_t>())
         report.outcome = Code::incomplete;
     report.document = std::move(document);

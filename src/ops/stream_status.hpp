@@ -13,16 +13,25 @@ namespace asb {
 
 inline constexpr std::string_view kStreamStatusName = "stream-status.json";
 
+inline constexpr std::string_view kStateStreaming = "streaming";
+inline constexpr std::string_view kStateBackup = "taking a full backup";
+
+// What the lag is.
+inline constexpr std::string_view kLagMeasured = "measured";
+inline constexpr std::string_view kLagAtMost = "at_most";   // since all was kept; bytes: at least
+inline constexpr std::string_view kLagUnknown = "unknown";  // since the start, which says little
+
 struct StreamStatus {
-    std::string state = "connecting";  // "streaming", "waiting for the repository", "ended"...
+    std::string state = "connecting";  // kStateStreaming, "waiting for the repository", "ended"...
     std::string log_id;
     std::string engine;
     std::string identity;
     LogPoint taken;
-    LogPoint durable;        // in the first destination
+    LogPoint durable;        // in as many destinations as required; 0: not known yet
     std::string taken_text;  // as the database's people write it
     std::string durable_text;
-    std::uint64_t lag_bytes = 0;  // written at the server and not durable in the repository
+    std::string_view lag_is = kLagUnknown;
+    std::uint64_t lag_bytes = 0;  // written at the server and not durable as above
     std::chrono::milliseconds lag_time{};
     std::uint64_t objects = 0;  // since the start, as the next two
     std::uint64_t bytes = 0;
@@ -54,10 +63,10 @@ class StreamStatusFile {
     bool failed_ = false;  // the last write
 };
 
-// `stream --status`: what the file says, and whether its process is alive. Outcome `incomplete`
-// when none is, when it has no connection just now, or when fewer destinations keep up than are
-// required; `not_found` when no stream has ever run with
-// this LOG_DIR.
+// `stream --status`: what the file says, how old that is, and whether its process is alive. Outcome
+// `incomplete` when none is, when it has said nothing for long, when it has no connection just now,
+// or when fewer destinations keep up than are required; `not_found` when no stream has ever run
+// with this LOG_DIR.
 Result<Report> report_stream_status(const OpsContext& context);
 
 }  // namespace asb

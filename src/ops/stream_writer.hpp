@@ -36,8 +36,10 @@ class StreamWriter {
     Status add(const LogChunk& chunk);
     // Whether there is nothing that a put would publish.
     [[nodiscard]] bool empty() const { return !open_ && !sealed_; }
+    // Of what is not published yet.
     [[nodiscard]] std::uint64_t plain_bytes() const {
-        return open_ ? open_->body.plain_bytes() : 0;
+        if (open_) return open_->body.plain_bytes();
+        return sealed_ ? sealed_header_.plain_bytes : 0;
     }
     // When the first chunk came of what is not published yet.
     [[nodiscard]] Deadline began() const { return began_; }

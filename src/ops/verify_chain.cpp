@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "ops/chain_damage.hpp"
+#include "ops/opened.hpp"
 #include "ops/recovery.hpp"
 #include "ops/recovery_reader.hpp"
 #include "ops/recovery_text.hpp"
@@ -14,59 +16,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The backups of the chain, the full one first, each once.
-std::vector<std::string> links_of(const std::vector<SourceSpan>& spans, const std::string& base) {
-    auto names = backups_of(spans);
-    std::erase(names, base);
-    names.insert(names.begin(), base);
-    return names;
-}
-
-// Nothing that was committed by then is missing at the end of a backup of the plan; kNoTime: not
-// known.
-CommitTime end_of(const LogHistory& history, const RecoveryPlan& plan, const std::string& name) {
-    if (name == history.backups[plan.base.backup]) return plan.base.consistent_at;
-    CommitTime end = kNoTime;
-    for (const auto& span : history.logs[plan.log].spans)
-        if (span.backup != LogSpan::kObject && history.backups[span.backup] == name)
-            end = std::max(end, span.covered_until);
-    return end;
-}
-
-// What to do when the backup that `fact` names does not verify: to stop at the end of the one
-// before it needs nothing of it.
-std::string way_around(const LogHistory& history, const RecoveryPlan& plan,
-                       const std::string& fact) {
-    const auto names =
-        links_of(recovery_source(history, plan).spans, history.backups[plan.base.backup]);
-    const auto damaged = std::ranges::find_if(
-        names, [&](const std::string& name) { return fact.find(name) != std::string::npos; });
-    if (damaged == names.begin())
-        return "restore --target-time with an earlier instant, from an older full backup; explain "
-               "says what can be reached";
-    if (damaged == names.end())
-        return "restore --target-time with an earlier instant; explain says what can be reached";
-    const auto& before = *std::prev(damaged);
-    const auto end = end_of(history, plan, before);
-    return fmt::format("without it, restore --backup-file {} reaches where that one ends{}", before,
-                       end == kNoTime ? "" : ", " + to_iso8601_us(end));
-}
-
-// What a chain that does not verify means: `damaged` when something of it is missing, and of damage
-// what can be reached all the same.
+// What a chain that does not verify means: `damaged` when something of it is missing, and what
+// mends it or can be reached all the same.
 Error explained(const OpsContext& context, const RecoveryWish& wish, Error error) {
-    const bool is_damage = error.code == Code::damaged && error.hint.empty();
-    if (!is_damage && error.code != Code::unreachable_target) return error;
+    if (error.code != Code::unreachable_target)
+        return chain_damage_told(context, wish, std::move(error));
     const auto planning = plan_wish(context, wish);
-    if (!planning) return error;
-    if (const auto* plan = std::get_if<RecoveryPlan>(&planning->planned)) {
-        if (!is_damage) return error;
-        auto hint = way_around(planning->history, *plan, error.fact);
-        return with_hint(std::move(error), std::move(hint));
-    }
-    if (is_damage || planning->target.kind != LogTarget::Kind::position) return error;
-    return broken_chain_error(std::get<Unreachable>(planning->planned), planning->target,
-                              position_text_of(planning->engine.get()), planning->store->place());
+    if (!planning || planning->target.kind != LogTarget::Kind::position) return error;
+    const auto* why = std::get_if<Unreachable>(&planning->planned);
+    if (why == nullptr) return error;
+    auto broken = broken_chain_error(
+        *why, planning->target, position_text_of(planning->engine.get()), planning->store->place());
+    const auto holder = whole_elsewhere(context, wish, *planning);
+    return holder.empty() ? broken : with_hint(std::move(broken), mended_from(holder));
 }
 
 Status verify_link(const OpsContext& context, const ResolvedRecovery& resolved,

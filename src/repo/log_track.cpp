@@ -122,7 +122,8 @@ LogTrack::Reach LogTrack::reach_of(const LogBase& base) const {
     if (stretch == stretches_.begin() || (--stretch)->end < at) return reach;
     reach.first = stretch->first;
     reach.last = stretch->last;
-    reach.end = {.line = line_at(stretch->end), .at = stretch->end};
+    // A base may be of the line that begins where the cover ends.
+    reach.end = std::max(base.consistent, {.line = line_at(stretch->end), .at = stretch->end});
     // What begins at or after the consistent point counts whole.
     std::size_t i = stretch->first;
     for (std::size_t count = stretch->last - i; count > 0;) {

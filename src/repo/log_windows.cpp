@@ -18,12 +18,6 @@ bool is_part_of(const LogTrack::Reach& reach, const LogBase& base, const LogWind
            window.to_time >= reach.time;
 }
 
-bool is_told(const LogWindow& window, const std::vector<LogWindow>& windows) {
-    return std::ranges::any_of(windows, [&](const LogWindow& other) {
-        return other.from_time <= window.from_time && other.to_time >= window.to_time;
-    });
-}
-
 // The latest instant that a stretch tells of.
 CommitTime time_of(const LogTrack& track, const LogTrack::Stretch& stretch) {
     CommitTime latest = kNoTime;
@@ -49,6 +43,67 @@ std::vector<LogGap> gaps_of(const LogTrack& track) {
     return gaps;
 }
 
+// Of two that are on one way where `inner` is.
+bool contains(const LogWindow& outer, const LogWindow& inner) {
+    return outer.from.line <= inner.to.line && outer.from.at <= inner.from.at &&
+           inner.to.at <= outer.to.at && outer.from_time <= inner.from_time &&
+           inner.to_time <= outer.to_time;
+}
+
+// The windows of one way after the other. What two ways share is told once: by the newer one, or by
+// the older one where that goes on and the newer one does not.
+class WindowList {
+  public:
+    void add(LogTrack way) {
+        shared_.clear();
+        for (const auto& newer : ways_) shared_.push_back(common_until(newer, way));
+        const auto shared = shared_.empty() ? std::nullopt : *std::ranges::max_element(shared_);
+        const auto found = windows_of(way);
+        for (const auto& window : found.windows) {
+            if (shared && is_told(window)) continue;
+            if (shared) forget_parts_of(window);
+            told_.push_back({.window = window, .way = ways_.size()});
+            if (shared)
+                told_.back().window.left_behind = left_before(way, ways_.front(), window.to.at);
+        }
+        for (const auto& gap : found.gaps)
+            if (!shared || gap.from.at > *shared) gaps_.push_back(gap);
+        ways_.push_back(std::move(way));
+    }
+    LogWindows take() {
+        LogWindows all{.windows = {}, .gaps = std::move(gaps_)};
+        all.windows.reserve(told_.size());
+        for (auto& told : told_) all.windows.push_back(told.window);
+        return all;
+    }
+
+  private:
+    struct Told {
+        LogWindow window;
+        std::size_t way = 0;  // index into ways_
+    };
+
+    [[nodiscard]] bool is_told(const LogWindow& window) const {
+        return std::ranges::any_of(told_, [&](const Told& told) {
+            return is_shared(window.to, told.way) && contains(told.window, window);
+        });
+    }
+    void forget_parts_of(const LogWindow& window) {
+        std::erase_if(told_, [&](const Told& told) {
+            return is_shared(told.window.to, told.way) && contains(window, told.window);
+        });
+    }
+    // Whether the way that is being added leads there too, as the one of that number does.
+    [[nodiscard]] bool is_shared(const LogPoint& point, std::size_t way) const {
+        return way < shared_.size() && shared_[way] && point.at <= *shared_[way];
+    }
+
+    std::vector<LogTrack> ways_;                        // the newest line's first
+    std::vector<std::optional<std::uint64_t>> shared_;  // with each of ways_: up to where
+    std::vector<Told> told_;
+    std::vector<LogGap> gaps_;
+};
+
 }  // namespace
 
 LogWindows windows_of(const LogTrack& track) {
@@ -73,21 +128,9 @@ LogWindows windows_of(const LogTrack& track) {
 }
 
 LogWindows restorable_windows(const DatabaseLog& log) {
-    LogWindows all;
-    std::vector<LogTrack> newer;
-    for (const auto line : lines_of(log)) {
-        LogTrack track(log, line);
-        std::optional<std::uint64_t> common;
-        for (const auto& other : newer) common = std::max(common, common_until(other, track));
-        const auto found = windows_of(track);
-        for (const auto& window : found.windows)
-            if (!common || window.to.at > *common || !is_told(window, all.windows))
-                all.windows.push_back(window);
-        for (const auto& gap : found.gaps)
-            if (!common || gap.from.at > *common) all.gaps.push_back(gap);
-        newer.push_back(std::move(track));
-    }
-    return all;
+    WindowList list;
+    for (const auto line : lines_of(log)) list.add(LogTrack(log, line));
+    return list.take();
 }
 
 std::optional<std::uint64_t> common_until(const LogTrack& a, const LogTrack& b) {
@@ -96,6 +139,14 @@ std::optional<std::uint64_t> common_until(const LogTrack& a, const LogTrack& b) 
     for (std::size_t i = 0; i < count && a.segments()[i].line == b.segments()[i].line; ++i)
         common = std::min(a.segments()[i].last, b.segments()[i].last);
     return common;
+}
+
+std::optional<LogBranch> left_before(const LogTrack& track, const LogTrack& newest,
+                                     std::uint64_t end) {
+    const auto common = common_until(track, newest);
+    if (!common || *common >= end) return std::nullopt;
+    return LogBranch{
+        .line = newest.segments().back().line, .parent = newest.line_at(*common), .at = *common};
 }
 
 }  // namespace asb

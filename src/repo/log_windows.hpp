@@ -20,6 +20,10 @@ struct LogWindow {
     // that what lies between the two is reachable.
     CommitTime to_time{};
     CommitTime last_commit = kNoTime;  // in the window; kNoTime: none is known
+    // Set when it goes beyond what the newest line (`line`) has: that has the same up to `at` only,
+    // a place on `parent`. What comes after that is reached by its position on its own line; an
+    // instant that a newer line has too is the newer one's.
+    std::optional<LogBranch> left_behind{};
 
     friend bool operator==(const LogWindow&, const LogWindow&) = default;
 };
@@ -42,10 +46,14 @@ struct LogWindows {
 
 // Of one way through the log. None of the windows is part of another.
 LogWindows windows_of(const LogTrack& track);
-// Of all ways: the newest line's first; of an older line, what it has after it was left.
+// Of all ways: the newest line's first; of an older line, those that go on after it was left. None
+// of the windows is part of another.
 LogWindows restorable_windows(const DatabaseLog& log);
 
 // Up to where two ways are the same; nullopt when they begin on different lines.
 std::optional<std::uint64_t> common_until(const LogTrack& a, const LogTrack& b);
+// As LogWindow::left_behind, for what ends at `end` on `track`.
+std::optional<LogBranch> left_before(const LogTrack& track, const LogTrack& newest,
+                                     std::uint64_t end);
 
 }  // namespace asb

@@ -47,7 +47,25 @@ TEST(LogWindows, ShowWhatOnlyAnOlderLineHas) {
     const auto found = restorable_windows(history.logs.front());
     ASSERT_EQ(found.windows.size(), 2U);
     EXPECT_EQ(found.windows[0].to, (LogPoint{2, 400}));
+    EXPECT_FALSE(found.windows[0].left_behind);
     EXPECT_EQ(found.windows[1].to, (LogPoint{1, 300}));
+    EXPECT_EQ(found.windows[1].left_behind, (LogBranch{2, 1, 250}));
+}
+
+// Line 2 has a gap where it begins, so that its way ends where it left line 1; line 1 goes on.
+TEST(LogWindows, TellOnceWhatANewerLineSharesWithAnOlderOne) {
+    Kept kept;
+    kept.full("full", {1, 0, 100}, 100)
+        .incremental("old", {{1, 100, 300}}, {.newest = 290, .covered = 300})
+        .incremental("new", {{2, 260, 400}}, {.newest = 390, .covered = 400}, {{2, 1, 250}})
+        .full("again", {2, 400, 410}, 410);
+    const auto history = kept.history();
+    const auto found = restorable_windows(history.logs.front());
+    ASSERT_EQ(found.windows.size(), 2U);
+    EXPECT_EQ(found.windows[0].from, (LogPoint{2, 410}));
+    EXPECT_EQ(found.windows[1].from, (LogPoint{1, 100}));
+    EXPECT_EQ(found.windows[1].to, (LogPoint{1, 300}));
+    EXPECT_THAT(found.gaps, ElementsAre(LogGap{{1, 250}, {2, 260}, {2, 410}, at_second(410)}));
 }
 
 }  // namespace

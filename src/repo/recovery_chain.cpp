@@ -103,9 +103,9 @@ class Chain {
         plan_.target = target_;
         plan_.base = base_;
         plan_.end = base_.consistent;
-        if (!plan_.spans.empty() && plan_.spans.back().range.end >= plan_.end.at) {
+        if (!plan_.spans.empty()) {
             const auto& last = plan_.spans.back().range;
-            plan_.end = {.line = last.line, .at = last.end};
+            plan_.end = std::max(plan_.end, {.line = last.line, .at = last.end});
         }
         plan_.branches = track_.branches_to(plan_.end.line);
         plan_.search = search();

@@ -23,14 +23,6 @@ bool is_within(const LogTarget& target, const LogBase& base, const LogTrack::Rea
     return true;
 }
 
-std::optional<LogBranch> left_before(const LogTrack& track, const LogTrack& newest,
-                                     std::uint64_t end) {
-    const auto common = common_until(track, newest);
-    if (!common || *common >= end) return std::nullopt;
-    return LogBranch{
-        .line = newest.segments().back().line, .parent = newest.line_at(*common), .at = *common};
-}
-
 std::optional<RecoveryPlan> plan_on(const LogTrack& track, const LogTarget& target) {
     for (auto base = track.bases().rbegin(); base != track.bases().rend(); ++base) {
         const auto reach = track.reach_of(*base);
@@ -76,6 +68,17 @@ std::vector<std::size_t> logs_for(const LogHistory& history, const LogTarget& ta
         if (target.kind == Kind::latest) break;
     }
     return logs;
+}
+
+// Those behind logs[chosen] that reach the target too.
+std::vector<OtherWay> other_ways(const LogHistory& history, const std::vector<std::size_t>& logs,
+                                 std::size_t chosen, const LogTarget& target) {
+    std::vector<OtherWay> others;
+    if (target.kind != Kind::time) return others;
+    for (auto i = chosen + 1; i < logs.size(); ++i)
+        if (const auto plan = plan_in(history.logs[logs[i]], target))
+            others.push_back({.log = logs[i], .base = plan->base.backup});
+    return others;
 }
 
 using Gaps = std::vector<std::pair<std::size_t, LogGap>>;  // with their logs
@@ -144,6 +147,15 @@ Unreachable no_such_time(const LogHistory& history, const std::vector<std::size_
     return nearest.result(gaps, [](const LogGap& gap) { return gap.kept_until; });
 }
 
+// The position on the newest line on which it can be reached, when it names none.
+std::optional<LogPoint> on_any_line(const DatabaseLog& log, const LogTarget& target) {
+    if (target.position.line != 0) return std::nullopt;
+    for (const auto line : lines_of(log))
+        if (line != 0 && plan_on(LogTrack(log, line), target))
+            return LogPoint{.line = line, .at = target.position.at};
+    return std::nullopt;
+}
+
 Unreachable no_such_position(const LogHistory& history, const std::vector<std::size_t>& logs,
                              const LogTarget& target) {
     Nearest<std::uint64_t> nearest(last_position(target));
@@ -159,6 +171,8 @@ Unreachable no_such_position(const LogHistory& history, const std::vector<std::s
         }
     auto result = nearest.result(gaps, [](const LogGap& gap) { return gap.kept_to.at; });
     if (!is_line_known) result.why = Unreachable::Why::unknown_line;
+    for (const auto log : logs)
+        if (!result.on_other_line) result.on_other_line = on_any_line(history.logs[log], target);
     return result;
 }
 
@@ -208,9 +222,10 @@ std::vector<NameSearch> name_searches(const LogHistory& history, const LogTarget
 Planned plan_recovery(const LogHistory& history, const LogTarget& target) {
     if (target.kind == Kind::name) return plan_name(history, target, 0);
     const auto logs = logs_for(history, target);
-    for (const auto log : logs)
-        if (auto plan = plan_in(history.logs[log], target)) {
-            plan->log = log;
+    for (std::size_t i = 0; i < logs.size(); ++i)
+        if (auto plan = plan_in(history.logs[logs[i]], target)) {
+            plan->log = logs[i];
+            plan->others = other_ways(history, logs, i, target);
             return std::move(*plan);
         }
     if (is_position(target)) return no_such_position(history, logs, target);

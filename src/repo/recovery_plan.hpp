@@ -22,6 +22,14 @@ struct PlannedSpan {
     LogRange range;          // what of it is needed, on the plan's way; the next one goes on there
 };
 
+// Another log on which the same instant can be reached, and the base that would begin it there.
+struct OtherWay {
+    std::size_t log = 0;     // index into LogHistory::logs
+    std::uint32_t base = 0;  // index into LogHistory::backups
+
+    friend bool operator==(const OtherWay&, const OtherWay&) = default;
+};
+
 struct RecoveryPlan {
     std::size_t log = 0;  // index into LogHistory::logs
     LogTarget target;
@@ -44,6 +52,9 @@ struct RecoveryPlan {
     // Of a position: what goes on from `end`, up to a span that surely holds a commit; read only to
     // name the first transaction left out.
     std::vector<PlannedSpan> beyond;
+    // Of a time: the other logs that reach it too, the newest first. What they bring back is not
+    // the same: each is of a server that wrote by itself.
+    std::vector<OtherWay> others{};
 };
 
 // A point that can be reached, nearest to one that cannot.
@@ -67,6 +78,9 @@ struct Unreachable {
     std::optional<LogGap> gap;  // what is missing after `before`
     std::optional<ReachableInstant> before;
     std::optional<ReachableInstant> after;
+    // Of a position that names no line: it cannot be reached on the newest one, and on this one it
+    // can.
+    std::optional<LogPoint> on_other_line{};
 };
 
 using Planned = std::variant<RecoveryPlan, Unreachable>;

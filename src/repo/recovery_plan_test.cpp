@@ -279,6 +279,20 @@ TEST(RecoveryPlan, TakesAPositionOnTheLineThatItNames) {
     EXPECT_EQ(old.left_behind, (LogBranch{2, 1, 250}));
 }
 
+TEST(RecoveryPlan, SaysOnWhichOtherLineAPositionWithoutALineIs) {
+    auto kept = two_lines();
+    kept.incremental("older", {{1, 300, 450}}, {.newest = 440, .covered = 450});
+    const auto history = kept.history();
+    const auto why = [&](LogPoint point) {
+        return std::get<Unreachable>(plan_recovery(history, position_target(point)));
+    };
+    EXPECT_EQ(why({0, 420}).on_other_line, (LogPoint{1, 420}));
+    EXPECT_FALSE(why({2, 420}).on_other_line);
+    EXPECT_FALSE(why({0, 460}).on_other_line);
+    EXPECT_EQ(to_point(kept, {1, 420}),
+              "full: full 0-100 first 100-200 second 200-300 older 300-450");
+}
+
 TEST(RecoveryPlan, DoesNotTakeWhatALineHasAfterItWasLeft) {
     Kept kept;
     kept.full("full", {1, 0, 100}, 100)

@@ -31,7 +31,7 @@ class MadeHistory:
     def __init__(self, product, folder):
         folder.mkdir()
         (folder / "a.yaml").write_text("a: 1\n")
-        self.product, self.last = product, None
+        self.product, self.last, self.log_id = product, None, LOG_ID
         product.run("backup", "config", env={"CONFIG_PATHS": f"{folder}"})
         (manifest,) = product.repository.glob("*.manifest.json")
         self.template = json.loads(manifest.read_text())
@@ -43,7 +43,7 @@ class MadeHistory:
     def _put(self, clock, kind, ranges, newest, covered, branches=(), consistent=False, parent=None):
         name = f"auth-service-backup-20240115_{clock.replace(':', '')}"
         log = {
-            "engine": "postgresql", "id": LOG_ID, "identity": IDENTITY,
+            "engine": "postgresql", "id": self.log_id, "identity": IDENTITY,
             "ranges": [{"line": f"{line:08X}", "start": f"{start:016X}", "end": f"{end:016X}"} for line, start, end in ranges],
             "branches": [{"line": f"{line:08X}", "parent": f"{before:08X}", "at": f"{place:016X}"} for line, before, place in branches],
             "commits": 0 if newest is None else 1, "newest_commit_us": 0 if newest is None else at(newest),
@@ -72,7 +72,7 @@ class MadeHistory:
 
     def log_object(self, line, start, end, newest, covered):
         """An object of a stream: planning reads its name only."""
-        folder = self.product.repository / "log" / LOG_ID / "20240115"
+        folder = self.product.repository / "log" / self.log_id / "20240115"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{line:08X}-{start:016X}-{end:016X}-{at(newest):016X}-{at(covered):016X}.log").write_bytes(b"")
 

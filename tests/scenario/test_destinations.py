@@ -122,6 +122,19 @@ def test_a_place_that_is_away_costs_those_who_ask_seconds_and_not_minutes(files,
         minio.start()
 
 
+def test_a_place_that_accepts_and_never_answers_costs_those_who_ask_seconds_too(files, minio):
+    name = back_up(files, "config")["name"]
+    patient = {"STORE_RETRY_SECONDS": "300"}
+    minio.pause()
+    try:
+        for words, expect in ((("list",), INCOMPLETE), (("verify", name), 0), (("explain", name), None)):
+            began = time.monotonic()
+            done = files.run(*words, env=patient, expect=expect)
+            assert time.monotonic() - began < STALL_SECONDS and "did not answer within 10.0 s" in done.out + done.err
+    finally:
+        minio.resume()
+
+
 def test_a_slow_place_holds_up_the_others_only_as_long_as_it_may(files, minio):
     """It is left out where it is not required, and `sync` brings it there later."""
     with HttpFaultProxy(minio.port) as proxy:

@@ -200,3 +200,89 @@ def test_a_promotion_is_followed_and_what_the_old_line_has_after_it_is_not_used(
     assert ": 0/2900000 (timeline 2) to 0/4000000 (timeline 2)\n" in out
     assert "  line 2 goes on from line 1 at 0/2900000\n" in out
     assert "attention" not in out
+
+
+@pytest.fixture
+def forked(kept):
+    """One chain of two ends: timeline 2 left timeline 1 at 0/2900000, which went on to 0/3000000 by itself."""
+    kept.names = [
+        kept.full("02:00:00", [(1, 0x1000000, 0x2000000)], "02:00:10"),
+        kept.incremental("03:00:00", [(1, 0x2000000, 0x3000000)], "02:50:00", "03:00:00"),
+        kept.incremental("05:00:00", [(1, 0x2800000, 0x2900000), (2, 0x2900000, 0x4000000)], "04:59:00", "05:00:00",
+                         branches=[(2, 1, 0x2900000)]),
+    ]
+    return kept
+
+
+def restorable(product):
+    return [line for line in product.run("list").out.splitlines() if line.startswith((" ", "log"))]
+
+
+def test_what_a_timeline_has_after_it_was_left_is_shown_with_what_brings_it_back(forked):
+    assert restorable(forked.product) == [
+        "log 9f3a (postgresql)",
+        "  restorable from 2024-01-15T02:00:10.000000Z to 2024-01-15T05:00:00.000000Z (0/2000000 (timeline 1) to "
+        f"0/4000000 (timeline 2)), from {forked.names[0]} on",
+        "  restorable from 2024-01-15T02:00:10.000000Z to 2024-01-15T03:00:00.000000Z (0/2000000 (timeline 1) to "
+        f"0/3000000 (timeline 1)), from {forked.names[0]} on",
+        "    attention: line 1 is not the newest; line 2 shares its past up to 0/2900000 only. A time that a newer line has too "
+        "is that line's; --target-position '0/3000000 (timeline 1)' is on this one",
+    ]
+    (chain,) = forked.product.run("list", "--json").json()["chains"]
+    assert [(window["line"], window.get("left_behind_at")) for window in chain["windows"]] == [(2, None), (1, "0/2900000")]
+
+
+def test_a_position_as_it_is_printed_names_its_timeline(forked):
+    def line(*words):
+        return forked.product.run("explain", *words, "--json").json()["line"]
+
+    assert line("--target-position", "0/2980000 (timeline 1)") == 1
+    assert line("--target-position", "0/2980000 (timeline 2)") == line("--target-position", "0/2980000") == 2
+    assert line("2024-01-15T02:59:00Z") == 2
+    refused = forked.product.run("explain", "--target-position", "0/3080000 (timeline 1)", expect=8).out
+    assert refused.startswith("position 0/3080000 (timeline 1) cannot be reached: it is after the end of what is kept")
+    assert "nothing of that line" in forked.product.run("explain", "--target-position", "0/3080000 (timeline 3)", expect=8).out
+    assert "as list shows it: '0/2000028 (timeline 1)'" in forked.product.run(
+        "explain", "--target-position", "0/2980000 (line 1)", expect=2).err
+
+
+def test_what_a_newer_timeline_shares_is_shown_once(forked):
+    """The newer one has a hole where it begins: it reaches less than the older one, and nothing of its own."""
+    forked.remove(forked.names[2])
+    forked.names[2] = forked.incremental("05:00:00", [(2, 0x2A00000, 0x4000000)], "04:59:00", "05:00:00",
+                                         branches=[(2, 1, 0x2900000)])
+    (chain,) = forked.product.run("list", "--json").json()["chains"]
+    assert [(window["line"], window["from_position"], window["to_position"]) for window in chain["windows"]] == [
+        (1, "0/2000000", "0/3000000")]
+    assert len([line for line in restorable(forked.product) if "restorable from" in line]) == 1
+
+
+def test_a_position_that_only_an_older_timeline_has_is_refused_with_its_name(forked):
+    forked.log_object(1, 0x3000000, 0x5000000, "05:30:00", "06:00:00")
+    refused = forked.product.run("explain", "--target-position", "0/4800000", expect=8)
+    assert refused.out.endswith("\nhint: line 1 has it: --target-position '0/4800000 (timeline 1)'\n")
+    answer = forked.product.run("explain", "--target-position", "0/4800000", "--json", expect=8).json()
+    assert answer["on_other_line"] == 1
+    assert forked.product.run("explain", "--target-position", "0/4800000 (timeline 1)", "--json").json()["line"] == 1
+
+
+def test_an_oplog_limit_is_for_mongodb(day):
+    for words in (("explain",), ("restore", "--dry-run", "--target-dir", "/nowhere/x")):
+        refused = day.product.run(*words, "--oplog-limit", "1705329000:1", expect=2).err
+        assert "--oplog-limit names an entry of MongoDB's oplog, and this is a postgresql log" in refused
+        assert "hint: name the place with --target-position; list shows the positions that can be reached" in refused
+
+
+def test_another_log_that_reaches_the_instant_too_is_named_with_what_restores_it(day):
+    """An old primary that came back, and was backed up as a log of its own."""
+    day.log_id = "77aa"
+    other = day.full("08:30:00", [(1, 0x1000000, 0x2000000)], "08:30:00")
+    day.incremental("09:00:00", [(1, 0x2000000, 0x3000000)], "08:50:00", "09:20:00")
+    line = (f"  attention: another log reaches this instant too: log 77aa from {other} on; restore --backup-file {other} "
+            "--target-time '2024-01-15 09:00:00Z' restores that one\n")
+    assert day.product.run("explain", "2024-01-15 09:00:00Z").out.endswith(line)
+    plan = day.product.run("explain", "2024-01-15 09:00:00Z", "--json").json()
+    assert (plan["base"], plan["other_logs"]) == (day.names[0], [{"log": "77aa", "base": other}])
+    assert day.product.run("explain", "latest", "--json").json()["base"] == day.names[3]
+    for only_one in (("2024-01-15 07:00:00Z",), ("latest",), ("--target-position", "0/2000028")):
+        assert "another log" not in day.product.run("explain", *only_one).out

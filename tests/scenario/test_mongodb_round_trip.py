@@ -171,3 +171,24 @@ def test_from_one_kind_of_server_into_the_other(source, tmp):
 def test_the_role_that_restores_needs_no_more(stage, restored):
     roles = restored.client().admin.command("usersInfo", RESTORE)["users"][0]["roles"]
     assert {role["role"] for role in roles} == {"restore", "readWriteAnyDatabase", "buckets"}
+
+
+def test_a_server_without_a_database_is_told_apart_from_one_that_was_saved(stage, tmp):
+    """Somebody's new, empty server at the same address: whoever restores its backup must not learn it at the next login."""
+    with stage.target() as empty, stage.target() as target:
+        product = Product(tmp / "product", database_url=empty.url())
+        made = product.run("backup", "--json", expect=WHOLE_DEPLOYMENT).json()
+        (warning,) = [line for line in made["warnings"] if "holds no database" in line]
+        assert warning.endswith("check that DATABASE_URL names the right server")
+        product.database_url = target.restore_url()
+        dry = product.run("restore", "-f", "latest", "--all-databases", "--dry-run")
+        assert "warning: the full backup holds no database" in dry.out
+        for words in (("--backup-file", "latest"), ("--target-time", "latest")):
+            done = product.run("restore", *words, "--all-databases", expect=(0, INCOMPLETE))
+            assert "warning: the backup holds no database" in done.out and "list shows the other backups" in done.out
+
+
+def test_what_holds_a_database_is_not_said_to_hold_none(stage, restored):
+    assert "holds no database" not in restored.done.out
+    made = stage.product.run("backup", "--type", "full", "--json", env={"DATABASE_URL": stage.server.url()}, expect=WHOLE_DEPLOYMENT)
+    assert not [line for line in made.json()["warnings"] if "holds no" in line]

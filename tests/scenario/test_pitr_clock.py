@@ -96,3 +96,18 @@ def test_positions_bring_back_each_commit_whatever_its_time(stepped):
     behind = stepped.phases[2]
     with recovered(stepped.product, stepped.folder / "restored", "--target-position", lsn_text(behind[1].after_lsn)) as server:
         assert_is(server, behind[1])
+
+
+def test_a_backup_of_a_day_that_is_not_yet_is_told_by_check(tmp):
+    """It is the latest for as long as the clock was ahead."""
+    product = Product(tmp / "product")
+    (tmp / "app.conf").write_text("key = value\n")
+    files = {"CONFIG_PATHS": str(tmp / "app.conf")}
+    clock = SteppedClock(tmp)
+    clock.step_to(365 * 24 * HOUR)
+    ahead = back_up(product, "config", env=files | clock.environment)["name"]
+    back_up(product, "config", env=files)
+    checks = product.run("check", "--json", env=files, expect=None).json()["checks"]
+    (catalog,) = [one for one in checks if one["subject"] == "catalog"]
+    assert catalog["verdict"] == "warn" and "which is not yet: a clock was wrong" in catalog["detail"]
+    assert catalog["detail"].startswith(ahead)

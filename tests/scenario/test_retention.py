@@ -93,6 +93,20 @@ def test_a_held_backup_stays_until_the_hold_is_lifted(old):
     assert oldest not in names(old)
 
 
+def test_a_hold_that_did_not_arrive_everywhere_holds_everywhere(old, minio):
+    oldest = names(old)[0]
+    minio.stop()
+    try:
+        old.run("hold", "add", oldest, "--reason", "case 4711", "--owner", "legal", expect=INCOMPLETE)
+    finally:
+        minio.start()
+    expire(old)
+    in_the_bucket = ("--repository", old.places[1])
+    expire(old, *in_the_bucket)
+    left = old.run("list", "--json", *in_the_bucket).json()["backups"]
+    assert [backup["name"] for backup in left] == names(old) and left[0]["name"] == oldest
+
+
 def test_a_hold_ends_by_itself_and_names_what_is_wrong_with_it(old):
     oldest = names(old)[0]
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))

@@ -3,10 +3,13 @@ as a data directory whose server answers as the old one did."""
 
 import os
 import stat
+import subprocess
 
 import pytest
 from lib import cluster
 from lib.postgres import BACKUP_PASSWORD, BACKUP_ROLE, PostgresServer, server_user
+
+REFUSED = 5
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,30 @@ def test_without_encryption_and_compression_the_same_comes_back(full, major, pro
     assert [stat.S_IMODE(os.stat(folder).st_mode) for folder in default_place.iterdir()] == [0o700]
     with PostgresServer.on(major, tmp / "restored", tmp / "second") as second:
         cluster.assert_same(before, cluster.fingerprints(second, ("billing",)))
+
+
+def test_a_closed_target_is_no_reason_to_warn_and_a_closed_folder_above_it_is(full, major, product, tmp):
+    """The target itself is replaced: opened to others, as a hint about it said, its server would refuse to start."""
+    back_up(product, full[0])
+    place, above = tmp / "closed", tmp / "above"
+    for folder in (place, above):
+        folder.mkdir(mode=0o700)
+    for words in ((), ("--force", "--drop-old")):
+        words = ("--target-dir", place, "--tablespace", f"{full[1]}={tmp / 'fast'}{len(words)}", *words)
+        assert "may not enter" not in product.run("restore", "-f", "latest", "--dry-run", *words).out
+        assert "may not enter" not in product.run("restore", "-f", "latest", *words).out
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    said = product.run("restore", "-f", "latest", "--target-dir", above / "data", "--dry-run").out
+    assert f"may not enter {above}; before the first start: chmod o+x {above}\n" in said
+
+
+def test_from_a_folder_that_is_gone_a_relative_target_is_refused_with_a_hint(full, product, tmp):
+    back_up(product, full[0])
+    gone = tmp / "gone"
+    here = f"mkdir {gone}; cd {gone}; rmdir {gone}; exec "
+    asb = f"{product.binary} restore -f latest --dry-run"
+    for words in ("--target-dir rel/dir", "--target-dir rel/dir --staging " + str(tmp / "staging"), "--staging rel/dir"):
+        done = subprocess.run(["sh", "-c", f"{here}{asb} {words}"], env=product.environment(None), capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert done.returncode == REFUSED and "rel/dir" in done.stderr, done
+        assert "hint: the working folder may have been removed" in done.stderr

@@ -37,6 +37,10 @@ def backups_in(product, number):
     return [backup["name"] for backup in listed if backup["state"] == "ok"]
 
 
+def mended_from(place):
+    return f"{place} has it too: sync --repair writes it anew from there, and --repository {place} reads it there"
+
+
 def test_what_was_missed_is_copied_from_a_place_that_has_it(files):
     files.run("backup", "config", env=LOCAL_ONLY)
     files.run("backup", "config", env={"S3_BUCKET": None})
@@ -74,7 +78,10 @@ def test_what_is_damaged_is_named_never_copied_and_repaired_when_asked(files):
     body.unlink()
     done = files.run("verify", name, expect=DAMAGED)
     assert f"{name} in {files.places[0]}: {body.name} is missing" in done.err
-    assert f"hint: {files.places[1]} has it too: sync --repair writes it anew from there" in done.err
+    assert done.err.endswith(f"hint: {mended_from(files.places[1])}\n")
+    for words in (("restore", "--components", "config", "--files-dir", "/nowhere/x", "-f"), ("list", "--contents")):
+        assert mended_from(files.places[1]) in files.run(*words, name, expect=DAMAGED).err
+        files.run(*words, name, "--repository", files.places[1], *(("--dry-run",) if words[0] == "restore" else ()))
     files.run("verify", name, "--set", f"REPOSITORY={files.places[1]}")
     assert "--repair writes it anew" in files.run("sync", expect=INCOMPLETE).out
     assert copied(files, "--repair") == dict(zip(files.places, (1, 0, 0)))
@@ -164,9 +171,12 @@ def test_a_streamed_log_is_copied_and_leads_to_the_same_instants(tmp, minio, gcs
     pieces = sorted(product.repository.glob("log/*/*/*.log*"))
     good = pieces[0].read_bytes()
     pieces[0].write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    product.run("verify", "latest", "--chain", "--repository", product.places[0], expect=DAMAGED)
+    here = ("--repository", product.places[0])
+    assert mended_from(product.places[1]) in product.run("verify", "latest", "--chain", *here, expect=DAMAGED).err
+    lost = product.run("restore", "--target-time", "latest", "--target-dir", tmp / "lost", *here, expect=DAMAGED)
+    assert mended_from(product.places[1]) in lost.err and not (tmp / "lost").exists()
     product.run("sync", "--repair")
-    product.run("verify", "latest", "--chain", "--repository", product.places[0])
+    product.run("verify", "latest", "--chain", *here)
     from_s3 = ("--set", f"REPOSITORY={product.places[1]}")
     with recovered(product, tmp / "restored", "--target-position", lsn_text(late.after_lsn), *from_s3) as server:
         assert_is(server, late)

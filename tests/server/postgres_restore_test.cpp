@@ -95,7 +95,9 @@ TEST_F(PostgresDataDirectory, PutsATablespaceWhereItIsToldByOidOrByOldPath) {
 TEST_F(PostgresDataDirectory, RefusesATablespaceOnTheLiveOne) {
     PostgresRestoreRun run("", target());
     run.request.tablespaces = {{oid_, tablespace_->path() + "/old"}};
-    expect_refusal(run.run(*backup_), Code::refused, "/old is not empty");
+    run.request.force = true;  // moves the data directory aside, and nothing else
+    expect_refusal(run.run(*backup_), Code::refused, "/old is not empty, and tablespace " + oid_);
+    expect_refusal(run.run(*backup_), Code::refused, "--tablespace " + oid_ + "=NEWPATH");
     EXPECT_EQ(names(), std::vector<std::string>{});
 }
 

@@ -90,7 +90,8 @@ Status check_request(const RestoreRequest& request, const Json& facts) {
 
 // Whether a link stored as `name` leads out of the folder restored to, as far as its text says.
 bool leads_outside(const std::string& name, const std::string& target, const std::string& root) {
-    const std::filesystem::path base = std::filesystem::absolute(root).lexically_normal();
+    const auto absolute = absolute_path(root);
+    const auto base = std::filesystem::path(absolute ? *absolute : root).lexically_normal();
     const std::filesystem::path from = (base / name).parent_path();
     const auto relative = (from / target).lexically_normal().lexically_relative(base);
     return relative.empty() || *relative.begin() == "..";

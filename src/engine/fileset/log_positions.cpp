@@ -169,13 +169,19 @@ Result<std::vector<LogPosition>> parse_positions(std::string_view text) {
         return fail(Code::damaged, "{} is not one of version {}", kPositionsName, kVersion);
     std::vector<LogPosition> positions;
     positions.reserve(document["files"].size());
+    PositionsText written;
     for (const auto& json : document["files"]) {
         auto position = parse_row(json);
         if (!position)
             return fail(Code::damaged, "row {} of {} is not what it should be", positions.size(),
                         kPositionsName);
+        written.add(*position);
         positions.push_back(std::move(*position));
     }
+    // A key that nobody reads, or a number that does not fit, says something that we would not
+    // know.
+    if (written.text() != text)
+        return fail(Code::damaged, "{} is not as it was written", kPositionsName);
     return positions;
 }
 

@@ -41,6 +41,26 @@ TEST(LogPositions, HasRoomForABoundedNumberOfLogs) {
     EXPECT_EQ(parsed.value().size(), count);
 }
 
+std::string document(const std::string& more, const std::string& changed = "1705329000123456789") {
+    return fmt::format(
+        R"({{"files":[{{"changed":{},"device":2049{},"inode":1311,"modified":1705329000123456789,)"
+        R"("name":"logs/var/log/app.log","size":8192}}],"version":1}})",
+        changed, more);
+}
+
+TEST(LogPositions, AreReadOnlyAsTheyAreWritten) {
+    const auto parsed = parse_positions(document(""));
+    ASSERT_TRUE(parsed.ok()) << to_text(parsed.error());
+    EXPECT_EQ(parsed.value().front().inode, 1311U);
+    for (const auto& odd : {document(R"(,"hole":true)"), document("", "18446744073709551615"),
+                            document(" "), document("") + "\n", document(R"(,"inode":1311)")}) {
+        const auto refused = parse_positions(odd);
+        ASSERT_FALSE(refused.ok()) << odd;
+        EXPECT_EQ(refused.error().code, Code::damaged);
+        EXPECT_EQ(refused.error().fact, "log-positions.json is not as it was written");
+    }
+}
+
 TEST(FilesetEngine, ListsAPieceByItsLogAndWhereItBegins) {
     const auto settings = settings_with({});
     const std::vector<StoredEntry> entries = {

@@ -168,7 +168,24 @@ Status DumpSession::write_entries(EntrySink& sink) {
     return {};
 }
 
+// Somebody's new, empty server at the same address: its backup is good, and worth nothing.
+bool holds_none(const std::vector<std::string>& databases) {
+    return std::ranges::all_of(databases, [](const std::string& name) {
+        return name == "admin" || name == "config" || name == "local";
+    });
+}
+
 void DumpSession::record(const CopyResult& copied) {
+    if (database_.empty() && holds_none(databases_))
+        facts_.warnings.push_back(
+            fmt::format("the server at {} holds no database (but its own), so this backup brings "
+                        "none back: check that DATABASE_URL names the right server",
+                        member_.url.address()));
+    else if (!database_.empty() && collections_ == 0)
+        facts_.warnings.push_back(
+            fmt::format("the server at {} holds no collection in the database {}, so this backup "
+                        "brings none back: check that DATABASE_URL names the right one",
+                        member_.url.address(), printable(database_)));
     Json databases = Json::array();
     for (const auto& name : databases_)
         if (databases.size() < kDatabasesListed) databases.push_back(printable(name));

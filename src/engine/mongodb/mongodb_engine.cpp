@@ -74,6 +74,7 @@ class MongodbEngine final : public Engine {
         ASB_TRY(const OpTime optime, parse_optime(text));
         return LogPoint{0, point_of(optime)};
     }
+    [[nodiscard]] bool has_oplog() const override { return true; }
     [[nodiscard]] bool may_be_log_of(std::string_view identity) const override {
         const auto url = MongoUrl::parse(settings_.text("DATABASE_URL"));
         return !url.ok() || is_identity_of(identity, url->database());

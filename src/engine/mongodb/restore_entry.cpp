@@ -139,6 +139,17 @@ Result<Decided> decide(const Settings& settings, const RestoreRequest& request, 
     return decided;
 }
 
+// As far as the manifest tells: a server's own databases are no reason to restore it.
+bool holds_no_collection(const Json& facts) {
+    const auto collections = facts.find("collections");
+    if (collections != facts.end() && *collections == 0) return true;
+    const auto databases = facts.find("databases");
+    if (databases == facts.end() || !databases->is_array()) return false;
+    return std::ranges::all_of(*databases, [](const Json& name) {
+        return name == "admin" || name == "config" || name == "local";
+    });
+}
+
 std::string replay_end(const MongoRestoreOptions& options) {
     if (!options.has_oplog) return "no position: the backup has none";
     if (!options.stop) return position_text(options.base_end);
@@ -161,6 +172,11 @@ Result<RestorePlan> plan_mongodb_restore(const Settings& settings, const Restore
                     replay_end(decided.options)),
         "rename into place, with a journal in each database; then views and time series",
     };
+    if (holds_no_collection(facts))
+        plan.steps.push_back(
+            fmt::format("warning: the full backup holds no database (no collection of one){}; list "
+                        "shows the other backups, for --backup-file NAME",
+                        request.recovery ? ": only what its log adds comes back" : ""));
     if (!decided.options.scope.partial())
         plan.steps.emplace_back("merge users, roles and functions; the user who restores stays");
     return plan;

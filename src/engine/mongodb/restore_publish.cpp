@@ -237,6 +237,10 @@ Status MongoRestoreSession::merge() {
     if (merged.users + merged.roles + functions != 0)
         lines.push_back(fmt::format("merged: {}, {}, {}", counted(merged.users, "user"),
                                     counted(merged.roles, "role"), counted(functions, "function")));
+    if (collections.empty())
+        lines.emplace_back(
+            "warning: the backup holds no database (no collection of one), so none came back: its "
+            "server was empty then; list shows the other backups, for --backup-file NAME");
     report_.insert(report_.begin(), lines.begin(), lines.end());
     return {};
 }

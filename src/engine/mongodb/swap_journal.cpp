@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/fail_point.hpp"
+#include "base/host.hpp"
 #include "base/text.hpp"
 #include "engine/mongodb/bson_frame.hpp"
 #include "io/file.hpp"
@@ -18,12 +19,6 @@ constexpr std::string_view kId = "restore";
 constexpr std::size_t kStatBytesMax = 4096;  // one line
 constexpr std::array<std::string_view, 6> kKinds = {"view_aside", "drop_series", "aside",
                                                     "replace",    "copy",        "make_view"};
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return "?";
-    return name.data();
-}
 
 // When a process began, in clock ticks since the machine did (proc(5), field 22 of stat); empty
 // when there is no such process. A number is given out again; number and start together are not.

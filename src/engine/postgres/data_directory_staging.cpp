@@ -77,9 +77,7 @@ Status make_way(const std::optional<Owner>& owner, const fs::path& folder) {
 }  // namespace
 
 Result<TargetPlace> look_at(const std::string& path) {
-    std::error_code error;
-    auto resolved = fs::weakly_canonical(fs::absolute(path), error);
-    if (error) return errno_error(error.value(), "cannot resolve", path, Code::refused);
+    ASB_TRY(fs::path resolved, resolved_path(path, Code::refused));
     if (!resolved.has_filename()) resolved = resolved.parent_path();
     TargetPlace place{.path = resolved.string()};
     struct stat info {};
@@ -91,6 +89,7 @@ Result<TargetPlace> look_at(const std::string& path) {
         return with_hint(fail(Code::refused, "{} is not a folder", place.path),
                          "name a folder that is empty or does not exist");
     place.exists = true;
+    std::error_code error;
     place.empty =
         fs::is_empty(resolved, error) || unfinished(place.path) || is_of_dead_restore(place.path);
     if (error) return errno_error(error.value(), "cannot read", place.path, Code::refused);

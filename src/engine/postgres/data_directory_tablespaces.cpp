@@ -1,10 +1,10 @@
 #include "engine/postgres/data_directory_tablespaces.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 #include "base/text.hpp"
+#include "io/file.hpp"
 
 namespace asb::postgres {
 namespace {
@@ -19,10 +19,7 @@ Status place_one(TablespacePlace& place, const RestoreRequest& request,
                  std::set<std::string>& used) {
     for (const auto& [key, path] : request.tablespaces)
         if (key == place.oid || key == place.old_path) place.new_path = path;
-    std::error_code error;
-    place.new_path =
-        std::filesystem::weakly_canonical(std::filesystem::absolute(place.new_path), error)
-            .string();
+    ASB_TRY(place.new_path, resolved_path(place.new_path, Code::refused));
     if (!used.insert(place.new_path).second)
         return with_hint(
             fail(Code::usage, "two tablespaces are to be restored to {}", place.new_path),

@@ -14,6 +14,7 @@
 #include "engine/postgres/wal_follower.hpp"
 #include "engine/postgres/wal_log_search.hpp"
 #include "engine/postgres/wal_pieces.hpp"
+#include "engine/postgres/wal_point.hpp"
 
 namespace asb {
 namespace {
@@ -98,14 +99,10 @@ class PostgresEngine final : public Engine {
         return LogPoint{piece->timeline, piece->start.value};
     }
     Result<LogPoint> parse_position(std::string_view text) const override {
-        const auto lsn = parse_lsn(text);
-        if (lsn.ok()) return LogPoint{0, lsn->value};
-        return with_hint(fail(Code::usage, "'{}' is not a WAL position", printable(text)),
-                         "write it as SELECT pg_current_wal_lsn() shows it: 0/2000028");
+        return parse_wal_point(text);
     }
     [[nodiscard]] std::string position_text(const LogPoint& point) const override {
-        const auto text = asb::to_text(Lsn{point.at});
-        return point.line == 0 ? text : fmt::format("{} (timeline {})", text, point.line);
+        return wal_point_text(point);
     }
     Result<FollowerOpening> follow(SessionContext context) override {
         return follow_wal(settings_, context);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/text.hpp"
 #include "engine/postgres/data_directory_recovery.hpp"
@@ -22,6 +23,7 @@ struct DirectoryPlan {
     DataDirectoryOptions options;
 };
 
+// Of the folders above: the directory itself is replaced, or closed to all but its owner.
 std::vector<std::string> owner_notes(const std::string& user, const std::optional<Owner>& owner,
                                      const std::string& directory) {
     if (geteuid() == 0 && !owner)
@@ -29,7 +31,8 @@ std::vector<std::string> owner_notes(const std::string& user, const std::optiona
             fmt::format("warning: there is no user '{}' here, so the files belong to root; "
                         "chown them to the server's user before the first start",
                         user)};
-    const auto closed = closed_folder(owner, directory);
+    const auto closed =
+        closed_folder(owner, std::filesystem::path(directory).parent_path().string());
     if (closed.empty()) return {};
     return {fmt::format("warning: user {} may not enter {}; before the first start: chmod o+x {}",
                         owner->user, closed, shell_quote(closed))};
@@ -72,7 +75,12 @@ Result<DirectoryPlan> decide_directory(const Settings& settings, const RestoreRe
     ASB_TRY(options.tablespaces, place_tablespaces(request, plan.place.path, facts));
     for (const auto& tablespace : options.tablespaces) {
         ASB_TRY(const auto there, look_at(tablespace.new_path));
-        ASB_CHECK(check_place(there, false));
+        if (!there.empty)  // --force moves only the data directory aside
+            return with_hint(
+                fail(Code::refused, "{} is not empty, and tablespace {} would go there", there.path,
+                     tablespace.oid),
+                fmt::format("move it away, or name an empty folder: --tablespace {}=NEWPATH",
+                            tablespace.oid));
     }
     ASB_CHECK(check_space(plan.place.path, request.data_bytes,
                           "free some space there, or name a folder on another disk"));

@@ -34,8 +34,7 @@ std::string staging_base(const std::string& asked) {
 
 Result<std::unique_ptr<StagingArea>> StagingArea::make(const std::string& base,
                                                        std::optional<Owner> owner) {
-    std::error_code error;
-    const auto absolute = std::filesystem::absolute(base, error).string();
+    ASB_TRY(const auto absolute, absolute_path(base));
     ASB_CHECK(make_folders(absolute, 0755));
     if (const auto closed = closed_folder(owner, absolute); !closed.empty())
         return with_hint(fail(Code::refused,

@@ -2,9 +2,8 @@
 
 #include <unistd.h>
 
-#include <array>
-
 #include "base/fail_point.hpp"
+#include "base/host.hpp"
 #include "base/text.hpp"
 #include "engine/postgres/logical_programs.hpp"
 #include "engine/postgres/swap_properties.hpp"
@@ -12,11 +11,6 @@
 
 namespace asb::postgres {
 namespace {
-
-std::string host_name() {
-    std::array<char, 256> name{};
-    return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
 
 class DatabaseCopy {
   public:

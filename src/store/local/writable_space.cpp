@@ -9,7 +9,9 @@
 namespace asb::local {
 
 Result<std::optional<std::uint64_t>> writable_space(const std::string& root) {
-    const auto folder = std::filesystem::absolute(nearest_existing(root)).string();
+    auto absolute = absolute_path(nearest_existing(root));
+    if (!absolute) return as_store_error(std::move(absolute.error()), root);
+    const auto& folder = *absolute;
     std::error_code error;
     if (!std::filesystem::is_directory(folder, error))
         return step_error(ENOTDIR, "cannot write into", folder, root);

@@ -38,8 +38,17 @@ constexpr std::array kRemoteOptions = {
 constexpr std::uint64_t kRetrySecondsMax = 86'400;
 // A terabyte a second, beyond any link; keeps the product with kMiB far from overflow.
 constexpr std::uint64_t kLimitMbMax = 1'000'000;
+// No wait for one answer, or for the next byte of it, is longer than the time in which the request
+// may be tried again: whoever gives it ten seconds is not kept for a minute by a server that
+// accepts and says nothing. A large object that keeps coming may take as long as it needs.
+// Shorter than this is no wait: a busy server's first byte takes seconds.
+constexpr std::chrono::seconds kAnswerLeast{10};
 // Half of RetryPolicy::wait_max: what a wait is on average once it stopped growing.
-constexpr std::uint64_t kSecondsPerTry = 10;
+constexpr std::chrono::seconds kTimePerTry{10};
+
+std::chrono::seconds retry_time(const Settings& settings) {
+    return std::chrono::seconds(std::min(settings.number("STORE_RETRY_SECONDS"), kRetrySecondsMax));
+}
 
 std::uint64_t bytes_per_second(const Settings& settings, std::string_view name) {
     return std::min(settings.number(name), kLimitMbMax) * kMiB;
@@ -57,14 +66,16 @@ HttpClient::Options http_options(const Settings& settings) {
     options.proxy = settings.text("STORE_PROXY");
     options.send_bytes_per_second = bytes_per_second(settings, "UPLOAD_LIMIT_MB");
     options.receive_bytes_per_second = bytes_per_second(settings, "DOWNLOAD_LIMIT_MB");
+    const std::chrono::milliseconds answer_max = std::max(retry_time(settings), kAnswerLeast);
+    options.first_byte_max = std::min(options.first_byte_max, answer_max);
+    options.stall_max = std::min(options.stall_max, answer_max);
     return options;
 }
 
 RetryPolicy retry_policy(const Settings& settings) {
     RetryPolicy policy;
-    const auto seconds = std::min(settings.number("STORE_RETRY_SECONDS"), kRetrySecondsMax);
-    policy.total_max = std::chrono::seconds(seconds);
-    policy.tries_max += static_cast<int>(seconds / kSecondsPerTry);
+    policy.total_max = retry_time(settings);
+    policy.tries_max += static_cast<int>(retry_time(settings) / kTimePerTry);
     return policy;
 }
 

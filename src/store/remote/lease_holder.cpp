@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/host.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "base/thread_annotations.hpp"
@@ -51,12 +52,6 @@ std::string random_writer() {
     return to_hex(Bytes(bytes));
 }
 
-std::string this_host() {
-    std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return {};
-    return printable(name.data());
-}
-
 std::string this_boot() {
     const auto text = read_file("/proc/sys/kernel/random/boot_id", kProcFileBytesMax);
     return text.ok() ? std::string(trim(*text)) : std::string();
@@ -86,7 +81,7 @@ std::optional<ProcessLook> look_at_process(std::int64_t pid) {
 }
 
 bool is_of_this_machine(const LeaseHolder& holder) {
-    return !holder.boot_id.empty() && !holder.pid_namespace.empty() && holder.host == this_host() &&
+    return !holder.boot_id.empty() && !holder.pid_namespace.empty() && holder.host == host_name() &&
            holder.boot_id == this_boot() && holder.pid_namespace == this_pid_namespace();
 }
 
@@ -110,7 +105,7 @@ std::string text_of(const Json& document, const char* name) {
 LeaseHolder new_holder() {
     const auto look = look_at_process(getpid());
     return {.writer = random_writer(),
-            .host = this_host(),
+            .host = host_name(),
             .boot_id = this_boot(),
             .pid_namespace = this_pid_namespace(),
             .pid = getpid(),
