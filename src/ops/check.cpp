@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <set>
 #include <system_error>
 
@@ -81,7 +82,8 @@ Result<Held> look_into(const OpsContext& context, const Place& place) {
 // Clocks of machines that back up the same database may differ by so much.
 constexpr std::chrono::hours kClockSkewMax{1};
 
-CheckLine check_catalog(const Held& held, bool is_alone) {
+// `has_copies`: whether another destination holds backups.
+CheckLine check_catalog(const Held& held, bool has_copies) {
     std::vector<std::string> damaged;
     for (const auto& entry : held.catalog.entries)
         if (entry.state == CatalogEntry::State::damaged) damaged.push_back(entry.name);
@@ -90,14 +92,14 @@ CheckLine check_catalog(const Held& held, bool is_alone) {
                 .subject = "catalog",
                 .detail = fmt::format("{} of {} backups are damaged: {}", damaged.size(),
                                       held.catalog.entries.size(), join(damaged, ", ")),
-                .fix = is_alone ? "restore --list says what is wrong with each; take a new full "
-                                  "backup"
-                                : "auth-service-backup sync --repair",
+                .fix = has_copies ? "auth-service-backup sync --repair"
+                                  : "restore --list says what is wrong with each; take a new full "
+                                    "backup",
                 .code = Code::damaged};
     if (held.catalog.latest() == nullptr)
         return line(Verdict::warn, "catalog", "no backup yet",
-                    is_alone ? "backup.sh --type full"
-                             : "is it mounted? if it is new: auth-service-backup sync");
+                    has_copies ? "is it mounted? if it is new: auth-service-backup sync"
+                               : "backup.sh --type full");
     const auto& latest = *held.catalog.latest();
     if (latest.manifest.started_at > now() + kClockSkewMax)
         return line(Verdict::warn, "catalog",
@@ -155,6 +157,27 @@ std::optional<CheckLine> check_copies(const std::vector<Held>& all) {
         .code = Code::incomplete};
 }
 
+// Whether what has one name is one backup: two runs that did not know of each other's destinations
+// may have taken the same second.
+std::optional<CheckLine> check_twins(const std::vector<Held>& all) {
+    std::map<std::string_view, std::pair<const Held*, Digest>> seen;
+    for (const auto& held : all)
+        for (const auto& entry : held.catalog.entries) {
+            if (entry.state != CatalogEntry::State::ok) continue;
+            const auto [known, is_new] =
+                seen.try_emplace(entry.name, std::pair(&held, entry.digest));
+            if (!is_new && known->second.second != entry.digest)
+                return CheckLine{
+                    .verdict = Verdict::fail,
+                    .subject = "copies",
+                    .detail = fmt::format("{} is one backup in {} and another in {}", entry.name,
+                                          known->second.first->name, held.name),
+                    .fix = "docs/stores.md, one name and two backups",
+                    .code = Code::incomplete};
+        }
+    return std::nullopt;
+}
+
 // `all` gets what each destination that can be read holds.
 std::vector<CheckLine> check_repositories(const OpsContext& context, std::vector<Held>& all) {
     const auto places = repository_places(context);
@@ -162,31 +185,44 @@ std::vector<CheckLine> check_repositories(const OpsContext& context, std::vector
     std::vector<CheckLine> lines;
     if (const auto required = required_destinations(context.settings, places->size()); !required)
         lines.push_back(failed("destinations", required.error()));
-    for (const auto& place : *places) {
-        lines.push_back(check_writable(context, place));
-        auto held = look_into(context, place);
-        const bool is_alone = places->size() == 1;
-        lines.push_back(held ? check_catalog(*held, is_alone) : failed("catalog", held.error()));
-        if (!is_alone) lines.back().subject += " of " + place.location;
+    std::vector<Result<Held>> looked;
+    looked.reserve(places->size());
+    for (const auto& place : *places) looked.push_back(look_into(context, place));
+    const auto with_backups = std::ranges::count_if(
+        looked, [](const auto& held) { return held && held->catalog.latest() != nullptr; });
+    for (std::size_t i = 0; i < looked.size(); ++i) {
+        auto& held = looked[i];
+        lines.push_back(check_writable(context, (*places)[i]));
+        const bool has_own = held && held->catalog.latest() != nullptr;
+        lines.push_back(held ? check_catalog(*held, with_backups > (has_own ? 1 : 0))
+                             : failed("catalog", held.error()));
+        if (looked.size() > 1) lines.back().subject += " of " + (*places)[i].location;
         if (!held) continue;
         if (auto history = check_history(context, *held)) lines.push_back(std::move(*history));
         if (auto key = check_key_opens(context, *held)) lines.push_back(std::move(*key));
         all.push_back(std::move(*held));
     }
     if (auto copies = check_copies(all)) lines.push_back(std::move(*copies));
+    if (auto twins = check_twins(all)) lines.push_back(std::move(*twins));
     return lines;
 }
 
-std::string_view newest_in(const Held& held) {
-    return held.catalog.entries.empty() ? std::string_view() : held.catalog.entries.back().name;
-}
-
-// Whether the next incremental backup or stream can go on where the newest repository ends.
+// Whether the next incremental backup or stream can go on where the repository ends with which one
+// gets furthest.
 std::vector<CheckLine> check_log(const OpsContext& context, const std::vector<Held>& all,
                                  Engine& database) {
-    const auto held = std::ranges::max_element(all, {}, newest_in);
-    if (held == all.end()) return {};  // told by the lines of the repositories
-    const auto tails = log_tails(*held->store, held->catalog, database.name());
+    const Held* furthest = nullptr;
+    Reached most;
+    for (const auto& held : all) {
+        const auto history = load_log_history(*held.store, held.catalog);
+        if (!history) continue;  // told by the lines of the repositories
+        auto reached = how_far(held.catalog, *history);
+        if (furthest != nullptr && reached <= most) continue;
+        furthest = &held;
+        most = std::move(reached);
+    }
+    if (furthest == nullptr) return {};
+    const auto tails = log_tails(*furthest->store, furthest->catalog, database.name());
     if (!tails) return {};  // likewise
     return database.check_log(*tails, context.stop);
 }

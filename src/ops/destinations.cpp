@@ -56,24 +56,12 @@ Result<std::vector<Destination>> look_at_all(const OpsContext& context,
     return destinations;
 }
 
-// How far one gets with what a destination holds.
-struct Reached {
-    CommitTime until = kNoTime;  // the last instant that can be restored
-    std::string newest;          // of its whole backups
-    friend auto operator<=>(const Reached&, const Reached&) = default;
-};
-
 Result<Reached> look_how_far(const OpsContext& context, const Destination& destination) {
     if (destination.failed) return *destination.failed;
     StoreReader& store = *destination.reader;
     ASB_TRY(const auto catalog, load_known_catalog(context, destination.place, store));
     ASB_TRY(const auto history, load_log_history(store, catalog));
-    Reached reached;
-    for (const auto& log : history.logs)
-        for (const auto& window : restorable_windows(log).windows)
-            reached.until = std::max(reached.until, window.to_time);
-    if (const auto* latest = catalog.latest(); latest != nullptr) reached.newest = latest->name;
-    return reached;
+    return how_far(catalog, history);
 }
 
 }  // namespace
@@ -116,6 +104,15 @@ Destination& first_readable(std::vector<Destination>& destinations) {
         std::ranges::find_if(destinations, [](const auto& one) { return !one.failed; });
     ASB_ASSERT(found != destinations.end());
     return *found;
+}
+
+Reached how_far(const Catalog& catalog, const LogHistory& history) {
+    Reached reached;
+    for (const auto& log : history.logs)
+        for (const auto& window : restorable_windows(log).windows)
+            reached.until = std::max(reached.until, window.to_time);
+    if (const auto* latest = catalog.latest(); latest != nullptr) reached.newest = latest->name;
+    return reached;
 }
 
 Destination& furthest_readable(const OpsContext& context, std::vector<Destination>& destinations) {
@@ -194,6 +191,7 @@ void WritableDestinations::sweep() const {
         return sweep_leftovers(*stores_[i].reader, *stores_[i].eraser);
     });
     for (std::size_t i = 0; i < swept.size(); ++i) {
+        if (!swept[i] && swept[i].error().code == Code::interrupted) continue;
         if (!swept[i])
             context_.log.warning("leftovers of an earlier run could not be removed from {}: {}",
                                  destinations_[i].name, swept[i].error().fact);

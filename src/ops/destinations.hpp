@@ -10,6 +10,7 @@
 
 #include "ops/fan_out.hpp"
 #include "ops/sources.hpp"
+#include "repo/log_history.hpp"
 
 namespace asb {
 
@@ -36,6 +37,13 @@ Result<std::vector<Destination>> look_at_destinations(const OpsContext& context)
 Result<std::vector<Destination>> look_at_repositories(const OpsContext& context);
 // The first that can be read.
 Destination& first_readable(std::vector<Destination>& destinations);
+// How far one gets with what a destination holds.
+struct Reached {
+    CommitTime until = kNoTime;  // the last instant that can be restored
+    std::string newest;          // of its whole backups
+    friend auto operator<=>(const Reached&, const Reached&) = default;
+};
+Reached how_far(const Catalog& catalog, const LogHistory& history);
 // The first of those with which one gets furthest: what a log or a backup goes on from is looked up
 // there. A folder that is not mounted is empty, one that was full lacks what others go on from, and
 // neither must begin everything anew.

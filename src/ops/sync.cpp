@@ -73,6 +73,7 @@ class Sync {
                 fail(Code::usage, "there is one destination, and nothing to copy from"),
                 "set BACKUP_DIR, S3_BUCKET and GCS_BUCKET to two places or more");
         for (const auto& destination : destinations) ASB_CHECK(take(destination));
+        note_twins();
         for (auto& side : sides_) ASB_CHECK(clear_damaged_log(side));
         for (auto& side : sides_) ASB_CHECK(bring_log_and_records(side));
         for (auto& side : sides_) ASB_CHECK(bring_backups(side));
@@ -167,6 +168,20 @@ class Sync {
         return {.threads = job_count(context_.settings),
                 .progress = &context_.progress,
                 .stop = context_.stop};
+    }
+
+    // Which of the two is the wrong one is not ours to say.
+    void note_twins() {
+        for (const auto& name : names_) {
+            const Side* first = holder_of(name);
+            for (const auto& side : sides_)
+                if (first != nullptr && side.has_whole(name) &&
+                    side.catalog.find(name)->digest != first->catalog.find(name)->digest)
+                    note(
+                        fmt::format("{} is one backup in {} and another in {}: docs/stores.md, one "
+                                    "name and two backups",
+                                    name, first->destination->name, side.destination->name));
+        }
     }
 
     Status bring_log_and_records(Side& side) {

@@ -169,6 +169,7 @@ def test_a_dry_run_and_check_look_at_every_place_and_write_nothing(files):
     assert files.buckets[0].keys() == [] and not files.repository.exists()
     lines = files.run("check", expect=USAGE).out
     assert all(f"{place} can be written" in lines for place in files.places)
+    assert lines.count("fix: backup.sh --type full") == 3 and "auth-service-backup sync" not in lines
 
 
 def test_a_folder_that_is_named_and_not_there_is_not_taken_for_an_empty_one(files):

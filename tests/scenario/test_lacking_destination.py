@@ -70,6 +70,7 @@ def test_incrementals_go_on_from_a_full_backup_that_only_the_bucket_has(server, 
         forget_wal(server)
     writer.close()
     check_one_whole_log(server, product)
+    assert "pg_drop_replication_slot" not in product.run("check", expect=None).out
     let_the_server_read(product)
     last = writer.commits[-1]
     target = ("--target-position", lsn_text(last.after_lsn), "--repository", f"s3://{product.settings['S3_BUCKET']}")

@@ -104,6 +104,28 @@ def test_bytes_that_changed_in_their_place_are_found_and_repaired(files):
         assert f"{name} in {place}: good" in files.run("verify", name, "--repository", place).out
 
 
+def test_two_backups_of_one_name_are_told_and_neither_is_touched(files):
+    """Two machines, each of which knew one of the places, took the same second."""
+    bucket_only = {"BACKUP_DIR": "none", "GCS_BUCKET": None}
+    both = []
+    for _ in range(5):
+        runs = [files.popen("backup", "config", "--json", env=env) for env in (LOCAL_ONLY, bucket_only)]
+        both = [run.wait().json()["name"] for run in runs]
+        if both[0] == both[1]:
+            break
+    assert both[0] == both[1]
+    before = files.objects()
+    done = files.run("sync", "--repair", env={"GCS_BUCKET": None}, expect=INCOMPLETE)
+    told = f"{both[0]} is one backup in {files.places[0]} and another in {files.places[1]}"
+    assert f"NOT DONE: {told}" in done.out
+    assert f"FAIL copies: {told}" in files.run("check", env={"GCS_BUCKET": None}, expect=None).out
+    assert files.objects() == before
+    # As the document says: the one that is not wanted goes, and then there is one.
+    for path in files.repository.glob(f"{both[0]}.*"):
+        path.unlink()
+    assert copied(files) == dict(zip(files.places, (1, 0, 1)))
+
+
 def test_what_was_removed_by_policy_somewhere_is_not_brought_back(files):
     for _ in range(2):
         files.run("backup", "config")
